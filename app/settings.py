@@ -1,0 +1,225 @@
+"""The config file and the environment, checked whole before anything starts. The file is TOML, `ORDERBOARD_CONFIG`
+names it, `ORDERBOARD_<KEY>` overrides a `[server]` key. Every complaint names the key and what is expected."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Struct
+
+from app.errors import Fatal
+
+SECRET_LEAST: Final = 24  # characters; a shorter secret can be guessed
+ID_MOST: Final = 64
+
+
+class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://localhost:8000"
+    data_dir: str = "data"
+    redis_url: str = ""
+    workers: int = 1
+    map_tiles: str = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
+    api_token: str = ""
+    sockets_per_ip: int = 500
+    sockets_per_session: int = 20
+    sockets_per_link: int = 50
+    replicas: int = 0  # how many must hold a commit before it is acknowledged (WAIT)
+    tick_ms: int = 40  # a busy board's frames are this far apart
+    retention_days: int = 30
+
+    @property
+    def secure(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+class Store(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    id: str
+    name: str
+    timezone: str
+    latitude: float | None = None
+    longitude: float | None = None
+    bays: tuple[str, ...] = ()
+    currency: str | None = None
+    street: str | None = None
+    phone: str | None = None
+
+    @property
+    def zone(self) -> tzinfo:
+        return ZoneInfo(self.timezone)
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """One configured connection to one order system. `options` is the provider's own Struct."""
+
+    id: str
+    provider: str
+    secret: str
+    store: str | None = None
+    store_ids: dict[str, str] = {}
+    base_url: str | None = None
+    currency: str | None = None
+    timezone: str | None = None
+    rate: float = 10.0
+    poll_seconds: float = 5.0
+    options: Any = None
+    stores: frozenset[str] = frozenset()  # our stores that this source may place orders in
+    zone: tzinfo = ZoneInfo("UTC")  # of stamps that name none
+
+    def home(self, said: str | None) -> str | None:
+        """Our store for the provider's; None where it is unknown and nothing is configured to take its place."""
+        if said is not None:
+            ours = self.store_ids.get(said, said)
+            if ours in self.stores:
+                return ours
+        return self.store
+
+    def knows(self, said: str | None) -> bool:
+        return said is None or self.store_ids.get(said, said) in self.stores
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    server: Server = Server()
+    stores: dict[str, Store] = {}
+    sources: dict[str, Source] = {}
+
+
+_COMMON: Final = frozenset(Source.__struct_fields__) - {"options", "stores", "zone"}
+
+
+def load(environ: Mapping[str, str], options: Mapping[str, type[Struct]], path: Path | None = None) -> Settings:
+    """Reads the file that `path` or `ORDERBOARD_CONFIG` names (`orderboard.toml` else). `options`: each provider's."""
+    path = path or Path(environ.get("ORDERBOARD_CONFIG", "orderboard.toml"))
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise Fatal(
+            f"There is no config file {path}. Copy orderboard.example.toml, or set ORDERBOARD_CONFIG."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Fatal(f"{path} is not TOML: {error}") from None
+    return check(raw, environ, options)
+
+
+def check(raw: dict[str, Any], environ: Mapping[str, str], options: Mapping[str, type[Struct]]) -> Settings:
+    if extra := raw.keys() - {"server", "stores", "sources"}:
+        raise Fatal(f"The config has an unknown key: {min(extra)}. Expected [server], [[stores]], [[sources]].")
+    server = _server(raw.get("server", {}), environ)
+    stores = _unique("stores", [_store(i, table) for i, table in enumerate(_tables(raw, "stores"))])
+    sources = [_source(i, table, environ, options, stores) for i, table in enumerate(_tables(raw, "sources"))]
+    return Settings(server=server, stores=stores, sources=_unique("sources", sources))
+
+
+def _tables(raw: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    tables = raw.get(name, [])
+    if not isinstance(tables, list):
+        raise Fatal(f"{name} must be written as [[{name}]] tables.")
+    return tables
+
+
+def _convert(table: object, kind: type[Any], where: str, *, strict: bool = True) -> Any:
+    try:
+        return msgspec.convert(table, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise Fatal(f"Config, {where}: {error}") from None
+
+
+def _server(table: dict[str, Any], environ: Mapping[str, str]) -> Server:
+    given = {
+        name: environ[key] for name in Server.__struct_fields__ if (key := "ORDERBOARD_" + name.upper()) in environ
+    }
+    server: Server = _convert(table, Server, "[server]")
+    if given:
+        server = _convert({**msgspec.structs.asdict(server), **given}, Server, "ORDERBOARD_* variables", strict=False)
+    _need(0 <= server.port <= 65535, "server.port", "a number from 0 to 65535")
+    _need(1 <= server.workers <= 64, "server.workers", "a number from 1 to 64")
+    _need(server.public_url.startswith(("http://", "https://")), "server.public_url", "an http:// or https:// address")
+    _need(not server.api_token or len(server.api_token) >= SECRET_LEAST, "server.api_token", "24 characters or more")
+    _need(
+        server.redis_url.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://")) or not server.redis_url,
+        "server.redis_url",
+        "redis://, rediss://, unix:// or redis+sentinel://, or empty for the embedded one",
+    )
+    return msgspec.structs.replace(server, public_url=server.public_url.rstrip("/"))
+
+
+def _store(index: int, table: dict[str, Any]) -> Store:
+    store: Store = _convert(table, Store, f"[[stores]] number {index + 1}")
+    _name(store.id, f"stores[{index}].id")
+    _zone(store.timezone, f"stores.{store.id}.timezone")
+    return store
+
+
+def _source(
+    index: int,
+    table: dict[str, Any],
+    environ: Mapping[str, str],
+    options: Mapping[str, type[Struct]],
+    stores: Mapping[str, Store],
+) -> Source:
+    where = f"[[sources]] number {index + 1}"
+    table = _secrets(dict(table), environ, where)
+    provider = table.get("provider")
+    _need(provider in options, f"{where}, provider", "one of " + ", ".join(sorted(options)))
+    own = {name: value for name, value in table.items() if name not in _COMMON}
+    made: Source = _convert({name: value for name, value in table.items() if name in _COMMON}, Source, where)
+    _name(made.id, f"{where}, id")
+    where = f"sources.{made.id}"
+    _need(len(made.secret) >= SECRET_LEAST, f"{where}.secret", "24 characters or more")
+    signing = own.get("signing_secret")
+    _need(signing is None or len(str(signing)) >= SECRET_LEAST, f"{where}.signing_secret", "24 characters or more")
+    for store in (*made.store_ids.values(), *([made.store] if made.store else [])):
+        _need(store in stores, f"{where}.store", f"the id of a configured store, not {store!r}")
+    mine = frozenset(made.store_ids.values()) | ({made.store} if made.store else frozenset())
+    home = stores.get(made.store or "")
+    return msgspec.structs.replace(
+        made,
+        options=_convert(own, options[made.provider], where),
+        stores=mine or frozenset(stores),
+        zone=_zone(made.timezone or (home.timezone if home else "UTC"), f"{where}.timezone"),
+        currency=made.currency or (home.currency if home else None),
+    )
+
+
+def _secrets(table: dict[str, Any], environ: Mapping[str, str], where: str) -> dict[str, Any]:
+    """A secret may come from a file (`secret_file`) or a variable (`secret_env`); the names end alike for every key."""
+    for name in [n for n in table if n.endswith(("secret_file", "secret_env"))]:
+        said, plain = str(table.pop(name)), name.rpartition("_")[0]
+        if name.endswith("_env"):
+            _need(said in environ, f"{where}, {name}", f"the name of a variable that is set, not {said}")
+            table[plain] = environ[said]
+            continue
+        try:
+            table[plain] = Path(said).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise Fatal(f"Config, {where}, {name}: the file {said} can't be read.") from None
+    return table
+
+
+def _need(fits: bool, key: str, expected: str) -> None:
+    if not fits:
+        raise Fatal(f"Config: {key} must be {expected}.")
+
+
+def _name(value: str, key: str) -> None:
+    plain = value.replace("-", "").replace("_", "").replace(".", "")
+    fits = 0 < len(value) <= ID_MOST and plain.isascii() and plain.isalnum()
+    _need(fits, key, "1 to 64 letters, digits, - _ .")
+
+
+def _zone(name: str, key: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Fatal(f"Config: {key} must be a time zone like Europe/Madrid, not {name!r}.") from None
+
+
+def _unique(kind: str, made: list[Any]) -> dict[str, Any]:
+    table = {one.id: one for one in made}
+    _need(len(table) == len(made), f"{kind}.id", "given once only")
+    return table
