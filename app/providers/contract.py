@@ -51,6 +51,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     tails: frozenset[str] | None = frozenset({""})  # None: the word after the source is the secret or empty
     status: int = 202
     answer: bytes = b""
+    signed: bool = False  # `verify` needs the body
+    masked: Callable[[bytes], bytes] = same  # the query as it may be kept
 
 
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')

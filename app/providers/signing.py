@@ -20,3 +20,7 @@ def equal(given: bytes, expected: bytes) -> bool:
 
 def hmac_hex(secret: str, message: bytes) -> bytes:
     return hmac.new(secret.encode(), message, sha256).hexdigest().encode()
+
+
+def same_text(given: str, expected: str) -> bool:
+    return equal(given.encode("utf-8", "surrogateescape"), expected.encode())

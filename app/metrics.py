@@ -1,0 +1,24 @@
+"""The figures of a process. Labels are sources, verdicts and kinds: never an order, a name or a token."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+
+EVENTS = Counter("orderboard_events_total", "Events by what came of them", ["source", "verdict"], registry=REGISTRY)
+HOOKS = Counter("orderboard_hooks_total", "Webhook calls by answer", ["source", "status"], registry=REGISTRY)
+QUARANTINED = Counter(
+    "orderboard_quarantined_total", "Bodies put into quarantine", ["source", "why"], registry=REGISTRY
+)
+FRAMES = Counter("orderboard_frames_total", "Frames written to sockets", ["kind"], registry=REGISTRY)
+SOCKETS = Gauge("orderboard_sockets", "Open sockets", ["kind"], registry=REGISTRY)
+GAPS = Counter("orderboard_gaps_total", "Gaps in the changes heard, by how they were filled", ["by"], registry=REGISTRY)
+COMMIT = Histogram(
+    "orderboard_commit_seconds",
+    "From an event in hand to stored",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2),
+    registry=REGISTRY,
+)
+
+
+def text() -> bytes:
+    return generate_latest(REGISTRY)

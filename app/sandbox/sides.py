@@ -1,0 +1,106 @@
+"""What the side of one order system is made of. A new system is one new file here, ending in `SIDE = Side(...)`."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from random import Random
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """One source as its order system sees it. `url` is the whole hook URL; `utc_stamps` says in which zone stamps
+    that name none are written: UTC, else the store's."""
+
+    source: str
+    provider: str
+    url: str
+    secret: str
+    signing_secret: str = ""
+    store: str
+    store_name: str
+    timezone: str
+    bags_item: str = ""
+    utc_stamps: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call to make: `at` is in seconds after the start of the story, below 0 for what happened before it."""
+
+    at: float
+    feed: str
+    ref: str
+    label: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One thing that happens to an order, `wait` seconds after the one before it. `write` makes its body from the
+    instants of the order's beats so far, its own last."""
+
+    wait: float
+    label: str
+    write: Callable[[Sequence[datetime]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Tale:
+    """A whole order's life; `ref` is the order system's own key for it."""
+
+    ref: str
+    beats: tuple[Beat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is decided about an order before it is told: `promise` is in seconds from its first beat to its deadline;
+    `flavour` is the system's own word for a variant, empty for any."""
+
+    number: int
+    story: str
+    promise: float
+    flavour: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An order that has already come so far when the curtain rises: the last beat with this label, and `more` beats
+    after it, happened `ago` seconds before; the promise is due in `due` seconds (below 0: it is late)."""
+
+    story: str
+    reached: str
+    ago: float
+    due: float
+    more: int = 0
+    flavour: str = ""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One order system. `stories` maps names to weights; `promise` is the range of seconds promised; `again` tells an
+    order's earlier news anew, as if it came after the later one; `headers` belong to one try at one body."""
+
+    stories: Mapping[str, int]
+    promise: tuple[float, float]
+    opening: tuple[Opening, ...]
+    tell: Callable[[Feed, Plan, Random], Tale]
+    again: Callable[[bytes, bytes], bytes]
+    headers: Callable[[Feed, bytes, float], dict[str, str]]
+
+
+def side(provider: str) -> Side:
+    """The side of this name, found in this folder; ValueError where there is none."""
+    name = f"app.sandbox.{provider}"
+    found = None
+    if re.fullmatch(r"[a-z]+", provider):
+        try:
+            found = getattr(import_module(name), "SIDE", None)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+    if not isinstance(found, Side):
+        raise ValueError(f"the sandbox cannot play {provider!r}")
+    return found

@@ -1,0 +1,1 @@
+"""Redis behind one door: orders, links, people, quarantine, and what is due."""

@@ -1,0 +1,253 @@
+"""Every order's truth: one commit per event, snapshots, ledgers, and the changes as they come."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from app.orders import Effect, Order
+from app.store.ask import Ask
+from app.store.clients import FAILURES, away
+from app.store.line import Line
+
+HERE: Final = Path(__file__).parent
+DONE_MOST: Final = 60  # rows of the Done lane
+DONE_FOR: Final = 3600.0  # seconds
+NOWHERE: Final = "-"  # the store of orders without a store
+
+
+class Record(Struct, frozen=True):
+    """An order as it is stored; `tag` is what the next commit must find."""
+
+    order: Order
+    tag: str
+
+
+class Entry(Struct, frozen=True, array_like=True):
+    """A line of an order's ledger. `body` is redacted; `at` is the provider's stamp."""
+
+    heard: float
+    at: float | None
+    verdict: str
+    name: str
+    by: str
+    note: str = ""
+    body: bytes = b""
+
+
+class Write(Struct, frozen=True):
+    """What a commit stores. `changed`: give it a number and tell; `order` None: the ledger line alone."""
+
+    key: str
+    digest: str
+    expected: str
+    line: bytes
+    heard: float
+    order: Order | None = None
+    changed: bool = False
+    left: str = ""
+    state: str = ""
+    due: str = ""
+    code: str = ""
+    effects: tuple[Effect, ...] = ()
+
+
+class Commit(Struct, frozen=True):
+    """How it went: `seq` (None: no number was due), `left_seq` of the store it moved out of; or a repeat; or the
+    newer record to apply the event to again."""
+
+    seq: int | None = None
+    left_seq: int | None = None
+    tag: str = ""
+    repeat: bool = False
+    newer: Record | None = None
+
+
+class Message(Struct, frozen=True):
+    """One change, as a node hears it. rev -1: the order has left this store. `own`: this node made it."""
+
+    store: str
+    seq: int
+    rev: int
+    key: str
+    own: bool
+
+
+class Head(Struct, frozen=True):
+    """Where the data is: its epoch, and the last number of each store asked for."""
+
+    epoch: str
+    seqs: dict[str, int]
+
+
+class Snapshot(Struct, frozen=True):
+    seq: int
+    orders: list[Order]
+
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_ORDER: Final = msgspec.msgpack.Decoder(Order)
+_LINE: Final = msgspec.msgpack.Decoder(Entry)
+
+
+class Orders(Ask):
+    def __init__(self, client: Redis, listener: Redis, *, replicas: int = 0) -> None:
+        super().__init__(client)
+        self._listener = listener
+        self._commits = Line(client, (HERE / "commit.lua").read_text(), replicas)
+        self._boards = Line(client, (HERE / "board.lua").read_text())
+        self._claims = Line(client, (HERE / "claim.lua").read_text())
+        self.node = secrets.token_hex(4)
+        self._count = 0
+        self._pubsub = listener.pubsub(ignore_subscribe_messages=True)
+
+    # ---- writing ----
+
+    async def commit(self, write: Write) -> Commit:
+        """Raises Away where the event is not known to be stored; the sender tries again and the digest refuses it."""
+        order = write.order
+        self._count += 1
+        tag = f"{order.rev}.{self.node}{self._count}" if order else ""
+        store = (order.store or NOWHERE) if order else ""
+        args: list[str | bytes | int | float] = [
+            write.key, write.digest, write.expected, tag, _ENCODE(order) if order else b"", write.line,
+            repr(write.heard), self.node, order.rev if order and write.changed else "", store, write.left, write.state,
+            repr(order.ended_at) if order and order.ended_at else "0", write.due, write.code,
+        ]  # fmt: skip
+        for effect in write.effects:
+            args += [effect.key, _ENCODE([effect.kind, write.key, write.heard])]
+        return self._reply(await self._commits.call(args), tag)
+
+    @staticmethod
+    def _reply(reply: Any, tag: str) -> Commit:
+        if isinstance(reply, int):
+            return Commit(seq=reply if reply > 0 else None, tag=tag, repeat=reply == 0)
+        first, second = reply
+        if isinstance(first, int):
+            return Commit(seq=first, left_seq=second, tag=tag)
+        if first is None:  # gone meanwhile (erased, or the data was emptied): begin again
+            return Commit(newer=_NOBODY)
+        return Commit(newer=Record(_ORDER.decode(second), first.decode()))
+
+    # ---- reading ----
+
+    async def get(self, key: str) -> Record | None:
+        found = await self.read([key])
+        return found.get(key)
+
+    async def read(self, keys: Iterable[str]) -> dict[str, Record]:
+        """The orders among `keys` that exist, in one round trip."""
+        wanted = list(keys)
+        pipe = self._client.pipeline(transaction=False)
+        for key in wanted:
+            pipe.hmget("ob:o:" + key, "b", "t")
+        try:
+            rows = await pipe.execute()
+        except FAILURES as error:
+            raise away(error) from error
+        return {
+            key: Record(_ORDER.decode(body), tag.decode())
+            for key, (body, tag) in zip(wanted, rows, strict=True)
+            if body is not None
+        }
+
+    async def board(self, store: str, now: float) -> Snapshot:
+        """A store's whole view, with the number it stands at: read as one, so that nothing lies between the two."""
+        seq, *bodies = await self._boards.call([store, now - DONE_FOR, DONE_MOST])
+        return Snapshot(int(seq), [_ORDER.decode(body) for body in bodies if body is not None])
+
+    async def ledger(self, key: str) -> list[Entry]:
+        rows: list[bytes] = await self.ask("LRANGE", "ob:l:" + key, 0, -1)
+        return [_repeat(row) if row[:1] == b"~" else _LINE.decode(row) for row in rows]
+
+    async def page(self, cursor: int, count: int) -> list[tuple[str, int]]:
+        """Keys of all orders, newest first, with the number each came in at, below `cursor` (0: from the newest)."""
+        below = f"({cursor}" if cursor else "+inf"
+        rows = await self.ask("ZREVRANGEBYSCORE", "ob:all", below, "-inf", "LIMIT", 0, count)
+        scores = await self.ask("ZMSCORE", "ob:all", *rows) if rows else []
+        return [(key.decode(), int(score)) for key, score in zip(rows, scores, strict=True)]
+
+    async def coded(self, code: str) -> set[str]:
+        """Keys of orders that the retailer knows by this code."""
+        return {key.decode() for key in await self.ask("SMEMBERS", "ob:code:" + code.lower())}
+
+    async def standing(self, store: str) -> set[str]:
+        """Keys of a store's open orders."""
+        return {key.decode() for key in await self.ask("SMEMBERS", f"ob:s:{store}:open")}
+
+    async def claim(self, now: float, count: int, lease: float = 10.0) -> list[str]:
+        """Keys whose time has come. Whoever claims one has `lease` seconds before another node may."""
+        return [key.decode() for key in await self._claims.call([now, now + lease, count])]
+
+    # ---- what changes ----
+
+    async def heads(self, stores: Sequence[str]) -> Head:
+        """The epoch changes with a restart, a promotion, an emptied or restored data set: who sees it reads anew."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.set("ob:id", secrets.token_hex(8), nx=True)
+        pipe.get("ob:id")
+        pipe.info("server")
+        pipe.info("replication")
+        for store in stores:
+            pipe.get(f"ob:s:{store}:seq")
+        try:
+            _, data, server, replication, *seqs = await pipe.execute()
+        except FAILURES as error:
+            raise away(error) from error
+        identity = f"{server['run_id']} {replication['master_replid']} {data.decode()}"
+        epoch = sha256(identity.encode()).hexdigest()[:12]
+        return Head(epoch, {store: int(seq or 0) for store, seq in zip(stores, seqs, strict=True)})
+
+    async def since(self, store: str, seq: int, count: int) -> list[Message] | None:
+        """The changes after `seq`; None where the journal no longer holds them all."""
+        rows = await self.ask("XRANGE", f"ob:s:{store}:j", f"{seq + 1}-0", "+", "COUNT", count)
+        found = [
+            Message(store, int(number.partition(b"-")[0]), int(row[b"r"]), row[b"k"].decode(), own=False)
+            for number, row in rows
+        ]
+        whole = all(message.seq == seq + 1 + i for i, message in enumerate(found))
+        return found if whole and len(found) < count else None
+
+    async def listen(self, store: str) -> None:
+        await self._pubsub.subscribe("ob:c:" + store)
+
+    async def forget(self, store: str) -> None:
+        await self._pubsub.unsubscribe("ob:c:" + store)
+
+    async def changes(self) -> AsyncIterator[Message]:
+        """What is announced in the stores listened to. Only a hint: redis-py mends a broken link without a word, and
+        what was said meanwhile is gone; the numbers tell."""
+        await self._pubsub.subscribe("ob:node:" + self.node)
+        own = self.node.encode()
+        while True:
+            said = await self._pubsub.get_message(timeout=None)
+            if said is None or said["type"] != "message":
+                continue
+            node, seq, rev, key = said["data"].split(b" ", 3)
+            store = said["channel"].decode()[5:]
+            yield Message(store, int(seq), int(rev), key.decode(), own=node == own)
+
+    async def ping(self) -> None:
+        await self.ask("PING")
+
+    async def close(self) -> None:
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+        await self._client.aclose()
+        await self._listener.aclose()
+
+
+_NOBODY: Final = Record(Order(source="", provider="", ref="", first=0.0), "")
+
+
+def _repeat(row: bytes) -> Entry:
+    heard, _, digest = row[1:].decode().partition(" ")
+    return Entry(float(heard), None, "duplicate", "", "", f"the same as {digest[:8]}")
+
+
+def line(entry: Entry) -> bytes:
+    return _ENCODE(entry)

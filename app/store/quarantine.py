@@ -1,0 +1,70 @@
+"""What could not be read or understood, kept whole for a week, to be looked at and tried again after a fix."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from app.store.ask import Ask
+from app.store.line import Line
+
+MOST: Final = 10_000  # entries a source
+BYTES: Final = 64 * 1024 * 1024  # a source
+AGE: Final = 7 * 86_400  # seconds
+
+
+class Kept(Struct, frozen=True):
+    """A body as it came. `why`: unreadable, not understood or unknown store; `detail` in words; `count` of repeats."""
+
+    source: str
+    why: str
+    detail: str
+    heard: float
+    method: str
+    tail: str
+    query: bytes
+    body: bytes
+    id: str = ""
+    count: int = 1
+
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_KEPT: Final = msgspec.msgpack.Decoder(Kept)
+
+
+class Quarantine(Ask):
+    def __init__(self, client: Redis) -> None:
+        super().__init__(client)
+        self._keep = Line(client, Path(__file__).with_suffix(".lua").read_text())
+
+    async def keep(self, entry: Kept) -> None:
+        seen = sha256(b"\0".join((entry.source.encode(), entry.tail.encode(), entry.query, entry.body))).hexdigest()[
+            :24
+        ]
+        packed = _ENCODE(msgspec.structs.replace(entry, id=seen))
+        await self._keep.call([seen, entry.source, packed, len(packed), repr(entry.heard), MOST, BYTES, AGE])
+
+    async def get(self, entry: str) -> Kept | None:
+        body, count = await self.ask("HMGET", "ob:qe:" + entry, "e", "n")
+        return None if body is None else msgspec.structs.replace(_KEPT.decode(body), count=int(count))
+
+    async def list(self, count: int) -> "list[Kept]":
+        """The newest first, over all sources."""
+        found: list[Kept] = []
+        for source in await self.ask("SMEMBERS", "ob:qs"):
+            for entry in await self.ask("ZREVRANGE", b"ob:q:" + source, 0, count - 1):
+                kept = await self.get(entry.decode())
+                if kept is not None:
+                    found.append(kept)
+        return sorted(found, key=lambda kept: -kept.heard)[:count]
+
+    async def drop(self, entry: Kept) -> None:
+        size = await self.ask("HGET", "ob:qe:" + entry.id, "z")
+        await self.every(
+            ("DEL", "ob:qe:" + entry.id),
+            ("ZREM", "ob:q:" + entry.source, entry.id),
+            ("DECRBY", "ob:qsize:" + entry.source, size or 0),
+        )

@@ -1,0 +1,1 @@
+"""The doors: webhooks, pages, sockets and the JSON API."""

@@ -1,0 +1,88 @@
+"""Every failure in words: what happened, whether trying again helps. JSON for programs, a page for people."""
+
+import secrets
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.response import Redirect
+
+from app.errors import Away, Invalid, Problem, TooLarge, Unknown, WrongMethod
+from app.render import Renderer
+from app.web.site import HEADERS, PRIVATE, SignIn
+
+log = structlog.get_logger()
+
+_BY_STATUS: Final[dict[int, type[Problem]]] = {404: Unknown, 405: WrongMethod, 413: TooLarge, 400: Invalid}
+
+
+def problem(error: Problem) -> bytes:
+    """RFC 9457 problem details."""
+    return msgspec.json.encode(
+        {
+            "type": "about:blank",
+            "title": error.title,
+            "status": error.status,
+            "detail": str(error),
+            "retry": error.again,
+        }
+    )
+
+
+class Failures:
+    def __init__(self, render: Renderer) -> None:
+        self._render = render
+
+    def known(self, request: Request[Any, Any, Any], error: Problem) -> Response[Any]:
+        if isinstance(error, SignIn) and _page(request):
+            return Redirect("/login?next=" + request.url.path, headers={**HEADERS, **PRIVATE})
+        headers = {**HEADERS, **PRIVATE}
+        if isinstance(error, Away):
+            headers["Retry-After"] = str(error.retry_after)
+        if _page(request):
+            body = self._render.page(
+                "error", status=error.status, title=error.title, detail=str(error), again=error.again
+            )
+            return Response(body, status_code=error.status, media_type="text/html", headers=headers)
+        return Response(
+            problem(error), status_code=error.status, media_type="application/problem+json", headers=headers
+        )
+
+    def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+        kind = _BY_STATUS.get(error.status_code, Problem)
+        detail = error.detail if isinstance(error, ValidationException) else ""
+        if isinstance(error, ValidationException) and error.extra:
+            detail = "; ".join(
+                f"{e.get('key', '')}: {e.get('message', '')}" for e in error.extra if isinstance(e, dict)
+            )
+        known = kind(detail or _SAID.get(error.status_code, "It can't be answered."))
+        known.status = error.status_code
+        response = self.known(request, known)
+        response.headers.update(error.headers or {})
+        return response
+
+    def unknown(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        mark = secrets.token_hex(6)
+        log.error("failed", mark=mark, route=_route(request), exc_info=error)
+        return self.known(
+            request, Problem(f"It was noted under {mark}. Trying again may help; if not, tell us that mark.")
+        )
+
+
+_SAID: Final = {
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    413: "The body is too large.",
+}
+
+
+def _page(request: Request[Any, Any, Any]) -> bool:
+    """Is a person looking? The API and htmx get JSON."""
+    path = request.url.path
+    return not path.startswith(("/api", "/metrics", "/healthz", "/readyz")) and "hx-request" not in request.headers
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope.get("path_template", "?"))

@@ -1,0 +1,97 @@
+"""What every handler may need, built once by `main`; and who is asking."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from msgspec import Struct
+
+from app.errors import Forbidden, Forged, Unknown
+from app.providers.signing import same_text
+from app.hub import Hub
+from app.intake import Intake
+from app.providers.contract import Provider
+from app.relay import Relay
+from app.render import Renderer
+from app.settings import Settings, Store
+from app.store.links import Links
+from app.store.orders import Orders
+from app.store.people import People, Session, User
+from app.store.quarantine import Quarantine
+
+Connection = ASGIConnection[object, object, object, State]
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(self)",
+}
+PRIVATE: Final = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
+
+
+class SignIn(Forged):
+    """Nobody is signed in: a page sends them to /login, the API says 401."""
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    settings: Settings
+    providers: Mapping[str, Provider]
+    orders: Orders
+    links: Links
+    people: People
+    quarantine: Quarantine
+    intake: Intake
+    relay: Relay
+    hub: Hub
+    render: Renderer
+    clock: Callable[[], float]
+
+    @property
+    def cookie(self) -> str:
+        return "__Host-orderboard" if self.settings.server.secure else "orderboard"
+
+    def store(self, name: str) -> Store:
+        store = self.settings.stores.get(name)
+        if store is None:
+            raise Unknown("There is no such store.")
+        return store
+
+    async def staff(self, connection: Connection) -> tuple[Session, User]:
+        """Who is signed in. Raises SignIn where nobody is."""
+        secret = connection.cookies.get(self.cookie)
+        found = await self.people.session(secret) if secret else None
+        if found is None:
+            raise SignIn("Sign in first.")
+        return found
+
+    async def program(self, connection: Connection) -> None:
+        """Checks the API token of a call."""
+        scheme, _, given = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given or not await self.known(given):
+            raise Forged("Send the header Authorization: Bearer <API token>.")
+
+    async def known(self, token: str) -> bool:
+        boot = self.settings.server.api_token
+        return bool(boot and same_text(token, boot)) or await self.people.token(token) is not None
+
+    def ours(self, connection: Connection) -> bool:
+        """Does a request or socket come from our own pages? By Origin, else by what the browser says of its site."""
+        origin = connection.headers.get("origin")
+        if origin is not None:
+            host = connection.headers.get("host", "")
+            return origin in (self.settings.server.public_url, f"http://{host}", f"https://{host}")
+        return connection.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+
+    def guard(self, connection: Connection) -> None:
+        """Nothing on a page changes by another site's doing."""
+        if not self.ours(connection):
+            raise Forbidden(
+                "This came from another site. Open Orderboard itself and try again; behind a proxy, set server.public_url."
+            )
