@@ -5,9 +5,10 @@ returns a new one. Stages, ranks and movement follow the providers' common model
 """
 
 import itertools
-from typing import Any, Final, Literal
+from operator import attrgetter
+from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 Policy = Literal["event_time", "forward", "snapshot", "local"]
@@ -32,12 +33,17 @@ SKEW: Final = 300.0  # seconds a provider's stamp may lie ahead of its receipt
 
 
 class Stamp(Struct, frozen=True, array_like=True):
-    """When a facet was set: `at` by the provider's clock (None where it has none), `heard` by ours."""
+    """When a facet was set: `at` by the provider's clock (None where it has none), `heard` by ours.
+
+    `borrowed`: the word itself had no clock (a poll); `at`, `rank` and `digest` are those of the one it replaced, so
+    that a push which was late before the poll is still late after it.
+    """
 
     at: float | None
     heard: float
     rank: int = 0
     digest: str = ""
+    borrowed: bool = False
 
 
 class Mark(Struct, frozen=True, array_like=True):
@@ -130,6 +136,7 @@ class Arrival(Struct, frozen=True, omit_defaults=True):
     claimed_at: float | None = None
     way_at: float | None = None
     ended_at: float | None = None
+    before: str | None = None  # the state that `handed_over` followed, for its undo
 
 
 class Entry(Struct, frozen=True, omit_defaults=True):
@@ -176,6 +183,8 @@ class Order(Struct, kw_only=True, omit_defaults=True):
     open: Mark | None = None
     end: Mark | None = None
     told: Reason | None = None
+    gone: tuple[Item, ...] = ()  # lines that a whole list ended: their names may be wanted again
+    listed: int = 0  # so many of `items` stand in the order of the last whole list
 
     @property
     def key(self) -> str:
@@ -205,6 +214,7 @@ class OrderEvent(Struct, frozen=True, kw_only=True):
     note: bool = False  # a timeline line without a change of stage
     code: str | None = None
     store: str | None = None
+    said: str | None = None  # the provider's own id of the store, for "unknown store"
     fulfilment: str | None = None
     placed_at: float | None = None
     promised: Promise | None = None
@@ -263,35 +273,46 @@ def newer(stamp: Stamp, other: Stamp | None) -> bool:
     """May what was stamped so replace what was stamped like the other?"""
     if other is None:
         return True
-    if stamp.at is not None and other.at is not None:
-        return (stamp.at, stamp.rank, stamp.digest) > (other.at, other.rank, other.digest)
-    return stamp.heard >= other.heard
+    if stamp.at is None or other.at is None:
+        return stamp.heard >= other.heard
+    later = (stamp.at, stamp.rank, stamp.digest) > (other.at, other.rank, other.digest)
+    return later and not (other.borrowed and stamp.heard < other.heard)
 
 
 def older(stamp: Stamp, other: Stamp) -> bool:
-    if stamp.at is not None and other.at is not None:
-        return (stamp.at, stamp.rank, stamp.digest) < (other.at, other.rank, other.digest)
-    return stamp.heard < other.heard
+    if stamp.at is None or other.at is None or (stamp.borrowed and other.borrowed):
+        return stamp.heard < other.heard
+    return not newer(stamp, other) if other.borrowed else newer(other, stamp)
+
+
+def lasting(stamp: Stamp, was: Stamp | None) -> Stamp:
+    """The stamp to keep where `stamp` takes the place of `was`."""
+    if stamp.at is not None or was is None or was.at is None:
+        return stamp
+    return Stamp(was.at, stamp.heard, was.rank, was.digest, True)
 
 
 def apply(old: Order | None, event: OrderEvent) -> Change:
     """What `event` makes of `old` (None: the first word about it)."""
     if event.arrival is not None:
         return arrive(old, event, event.arrival)
-    at, note = trusted(event)
-    stage = event.stage
-    if event.over and old is not None and RANK[(old.open or _NO_MARK).stage] >= RANK["preparing"]:
-        stage = event.over
+    stage = meant(old, event)
     if old is not None and event.policy == "forward" and stage is not None and goes_back(old, stage):
         return Change(old, "late", f"{stage} after {old.stage}", saved=False)
     order = begun(event) if old is None else replace(old, stamps=dict(old.stamps))
+    at, note = trusted(event)
     stamp = Stamp(at, event.heard, RANK[stage] if stage else 0, event.digest[:12])
-    stale = _status(order, event, stage, stamp)
-    stale += _facets(order, event, stamp)
+    stale = _status(order, event, stage, stamp) + _facets(order, event, stamp)
     if event.items is not None:
         stale += _items(order, event.items, event.whole, stamp)
     settle(order)
-    return _judge(old, order, event, stale, note)
+    return _judge(old, order, event, stamp, stale, note)
+
+
+def meant(old: Order | None, event: OrderEvent) -> str | None:
+    """The stage that the event stands for: `over` once preparing has begun."""
+    begun = old is not None and old.open is not None and RANK[old.open.stage] >= RANK["preparing"]
+    return event.over if event.over is not None and begun else event.stage
 
 
 def trusted(event: OrderEvent) -> tuple[float | None, str]:
@@ -312,9 +333,6 @@ def begun(event: OrderEvent) -> Order:
     return Order(source=event.source, provider=event.provider, ref=event.ref, first=event.heard, stamps={})
 
 
-_NO_MARK: Final = Mark("cart", "", Stamp(None, 0.0), Stamp(None, 0.0))
-
-
 def _status(order: Order, event: OrderEvent, stage: str | None, stamp: Stamp) -> int:
     """Sets the marks of the stage, the flags and the reason; answers how many came too late."""
     stale = 0
@@ -331,27 +349,39 @@ def _status(order: Order, event: OrderEvent, stage: str | None, stamp: Stamp) ->
 
 
 def _mark(order: Order, event: OrderEvent, stage: str, stamp: Stamp) -> int:
+    """Sets the mark of the end or of the open stage; 1 where the word came too late for it to be seen."""
     raw = event.raw_status or event.name
     if stage in ENDS:
-        was = order.end
-        heavier = was is None or ENDS[stage] > ENDS[was.stage]
-        if heavier or (was is not None and ENDS[stage] == ENDS[was.stage] and newer(stamp, was.stamp)):
-            order.end = Mark(stage, raw, stamp, stamp)
-            return 0
-        return 1
+        return _end(order, stage, raw, stamp)
     was = order.open
-    if was is None or newer(stamp, was.stamp):
-        # A poll that finds the same stage again ends no flag: only a new word about the stage does.
-        keep = was is not None and event.policy == "snapshot" and was.stage == stage and was.raw == raw
-        order.open = Mark(stage, raw, stamp, was.clear if keep and was else stamp)
-        return int(order.end is not None)
-    return 1
+    ahead = event.policy == "forward" and was is not None and RANK[stage] > RANK[was.stage]
+    if was is not None and not ahead and not newer(stamp, was.stamp):
+        return 1
+    clear = stamp
+    if was is not None and event.policy == "snapshot" and (was.stage, was.raw) == (stage, raw):
+        clear = was.clear  # a poll that finds the same stage again ends no flag
+    order.open = Mark(stage, raw, lasting(stamp, was.stamp if was else None), clear)
+    return int(order.end is not None)
+
+
+def _end(order: Order, stage: str, raw: str, stamp: Stamp) -> int:
+    was = order.end
+    # The first word of any end counts, the one that loses too: so its instant is the same in any order of arrival.
+    ended = max(stamp.heard, stamp.at or 0.0)
+    order.ended_at = ended if order.ended_at is None else min(order.ended_at, ended)
+    said = was.stamp if was else None
+    more = ENDS[stage] - (ENDS[was.stage] if was else 0)
+    if more < 0 or (more == 0 and not newer(stamp, said)):
+        return 1
+    order.end = Mark(stage, raw, lasting(stamp, said), stamp)
+    return 0
 
 
 def _set(order: Order, name: str, stamp: Stamp) -> bool:
-    if not newer(stamp, order.stamps.get(name)):
+    was = order.stamps.get(name)
+    if not newer(stamp, was):
         return False
-    order.stamps[name] = stamp
+    order.stamps[name] = lasting(stamp, was)
     return True
 
 
@@ -371,33 +401,43 @@ def _facets(order: Order, event: OrderEvent, stamp: Stamp) -> int:
 
 
 def _items(order: Order, items: tuple[Item, ...], whole: bool, stamp: Stamp) -> int:
-    """Line by line, each with its own stamp. A whole list also ends the lines that it does not name."""
-    kept: dict[str, Item] = {item.id: item for item in order.items or ()}
-    stale = 0
+    """Line by line, each with its own stamp. A whole list also says their order, and ends the lines it leaves out."""
+    if not items and not whole:
+        return 0
+    lines = {item.id: item for item in (*(order.items or ()), *order.gone)}
+    listed = [item.id for item in (order.items or ())[: order.listed]]
+    if whole and _set(order, "items", stamp):
+        listed = list(dict.fromkeys(item.id for item in items))
     floor = order.stamps.get("items")
-    if whole and newer(stamp, floor):
-        order.stamps["items"] = floor = stamp
+    stale = 0
     for item in items:
-        if floor is not None and older(stamp, floor):
-            stale += 1
-        elif _set(order, "item:" + item.id, stamp):
-            kept[item.id] = _merged(kept.get(item.id), item)
-        else:
-            stale += 1
-    if floor is not None:
-        for gone in [key for key in kept if older(order.stamps["item:" + key], floor)]:
-            del kept[gone], order.stamps["item:" + gone]
-    if stale < len(items):
-        first = [item.id for item in items if item.id in kept] if whole else []
-        order.items = tuple(kept[key] for key in [*first, *sorted(kept.keys() - set(first), key=_natural)])
+        lines[item.id], fresh = _line(order, lines.get(item.id), item, stamp)
+        stale += not fresh or (floor is not None and older(stamp, floor))
+    ended = {key for key in lines if floor is not None and older(order.stamps["item:" + key], floor)}
+    rest = sorted(lines.keys() - ended - set(listed), key=_natural)
+    order.items = tuple(lines[key] for key in [*listed, *rest])
+    order.listed = len(listed)
+    order.gone = tuple(lines[key] for key in sorted(ended))
     return stale
 
 
-def _merged(was: Item | None, item: Item) -> Item:
-    """Names and pictures often come once only; the rest of a line is always said whole."""
-    if was is None or (item.name is not None and item.image_url is not None):
-        return item
-    return replace(item, name=item.name or was.name, image_url=item.image_url or was.image_url)
+def _line(order: Order, was: Item | None, item: Item, stamp: Stamp) -> tuple[Item, bool]:
+    """The line, and whether `item` was news of it. Names and pictures often come once only, so each is a facet of its
+    own; the rest of a line is always said whole."""
+    key = "item:" + item.id
+    before = order.stamps.get(key)
+    fresh = _set(order, key, stamp)
+    line = item if fresh or was is None else was
+    for facet in ("name", "image_url") if was is not None else ():
+        known, said = getattr(was, facet), getattr(item, facet)
+        since = order.stamps.pop(f"{facet}:{item.id}", before) if known is not None else None
+        if said is not None and newer(stamp, since):
+            known, since = said, lasting(stamp, since)
+        if known != getattr(line, facet):
+            line = replace(line, **{facet: known})
+        if since is not None and since != order.stamps[key]:
+            order.stamps[f"{facet}:{item.id}"] = since
+    return line, fresh
 
 
 def _natural(key: str) -> tuple[int, str]:
@@ -405,66 +445,64 @@ def _natural(key: str) -> tuple[int, str]:
 
 
 def settle(order: Order) -> None:
-    """Derives what is shown from what was said: stage, flags, reason, end."""
+    """Derives what is shown from what was said: stage, flags, reason."""
     top = order.end or order.open
-    if top is None:
-        return
-    order.stage, order.raw_status = top.stage, top.raw
-    flags = []
-    for name, stamp in order.stamps.items():
-        if name[:5] == "flag:" and _flies(name[5:], stamp, order.end, top.clear):
-            flags.append(name[5:])
-    order.flags = tuple(sorted(flags))
+    if top is not None:
+        order.stage, order.raw_status = top.stage, top.raw
+    clear = top.clear if top else None
+    flying = [
+        name[5:] for name, stamp in order.stamps.items() if name[:5] == "flag:" and _flies(name[5:], stamp, clear)
+    ]
+    order.flags = tuple(sorted(flag for flag in flying if order.end is None or flag in AFTER_END))
     said = order.stamps.get("reason")
-    order.reason = order.told if said is not None and not older(said, top.clear) else None
-    if order.end is None:
-        order.ended_at = None
-    elif order.ended_at is None:
-        order.ended_at = max(order.end.stamp.heard, order.end.stamp.at or 0.0)
+    order.reason = order.told if said is not None and (clear is None or not older(said, clear)) else None
 
 
-def _flies(flag: str, stamp: Stamp, end: Mark | None, clear: Stamp) -> bool:
-    if end is not None and flag not in AFTER_END:
-        return flag in STICKY and flag != "late"
-    return flag in STICKY or not older(stamp, clear)
+def _flies(flag: str, stamp: Stamp, clear: Stamp | None) -> bool:
+    return flag in STICKY or clear is None or not older(stamp, clear)
 
 
-def _judge(old: Order | None, order: Order, event: OrderEvent, stale: int, note: str) -> Change:
+def _judge(old: Order | None, order: Order, event: OrderEvent, stamp: Stamp, stale: int, note: str) -> Change:
+    """The verdict; and where somebody can see a difference, the version and the timeline's line."""
     order.heard = max(order.heard, event.heard)
     order.first = min(order.first, event.heard)
-    moved = old is None or old.stage != order.stage
-    raised = old is None or old.flags != order.flags
-    if old is not None and not moved and not (event.note and not stale) and _looks(old) == _looks(order):
+    if old is not None and _looks(old) == _looks(order) and (stale or not event.note):
         if stale:
-            return Change(order, "late", note or "older than what it would change")
+            return Change(order, "late", note or _too_late(event, order))
         return Change(order, "same" if event.policy == "snapshot" else "applied", note)
-    if moved or raised or event.note:
-        entry = Entry(order.stage, event.at or event.heard, event.raw_status or event.name, event.by or event.source)
+    if old is None or event.note or (old.stage, old.flags) != (order.stage, order.flags):
+        at = event.heard if stamp.at is None else stamp.at
+        entry = Entry(order.stage, at, event.raw_status or event.name, event.by or event.source)
         order.timeline = (*order.timeline, entry)[-TIMELINE_MOST:]
     order.version += 1
     order.updated_at = max(order.updated_at, event.heard)
-    back = old is not None and moved and order.end is None and RANK[order.stage] < RANK[old.stage]
+    back = old is not None and order.end is None and RANK[order.stage] < RANK[old.stage]
     return Change(order, "reverted" if back else "applied", note, changed=True)
 
 
-_HIDDEN: Final = frozenset({"stamps", "open", "end", "told", "heard", "first", "rev", "version", "updated_at"})
-_SHOWN: Final = tuple(f for f in Order.__struct_fields__ if f not in _HIDDEN)
+def _too_late(event: OrderEvent, order: Order) -> str:
+    if order.end is not None and event.stage is not None and event.stage != order.stage:
+        return f"{event.stage} after {order.stage}"
+    return "older than what it would change"
 
 
-def _looks(order: Order) -> list[Any]:
-    return [getattr(order, name) for name in _SHOWN]
+# `ended_at` may be set right by an end that came too late to be seen, so it makes no version.
+_HIDDEN: Final = frozenset(
+    {"stamps", "open", "end", "told", "gone", "listed", "heard", "first", "rev", "version", "updated_at", "ended_at"}
+)
+_looks: Final = attrgetter(*(name for name in Order.__struct_fields__ if name not in _HIDDEN))
 
 
 # ---- arrivals ----
 
 MOVES: Final[dict[str, tuple[str | None, ...]]] = {
     "on_my_way": (None, "on_my_way"),
-    "here": (None, "on_my_way", "here", "cannot_find"),
+    "here": (None, "on_my_way", "here", "claimed", "cannot_find"),
     "claimed": ("here", "claimed", "cannot_find"),
     "cannot_find": ("here", "claimed", "cannot_find"),
     "handed_over": (None, "on_my_way", "here", "claimed", "cannot_find", "handed_over"),
 }
-UNDO: Final[dict[str, str]] = {"claimed": "here", "cannot_find": "claimed", "handed_over": "claimed"}
+UNDO: Final = frozenset({"claimed", "cannot_find", "handed_over"})
 
 
 def arrive(old: Order | None, event: OrderEvent, step: Step) -> Change:
@@ -489,29 +527,48 @@ def arrive(old: Order | None, event: OrderEvent, step: Step) -> Change:
 def _moved(was: Arrival | None, event: OrderEvent, step: Step) -> Arrival:
     now, state = event.heard, step.state
     base = was or Arrival(state, now)
-    bay, vehicle = step.bay or base.bay, step.vehicle or base.vehicle
     if state == "on_my_way":
-        return replace(base, state=state, bay=bay, vehicle=vehicle, way_at=base.way_at or now)
+        new = replace(base, state=state, way_at=now if base.way_at is None else base.way_at)
+        return replace(new, bay=step.bay or base.bay, vehicle=step.vehicle or base.vehicle)
     if state == "here":
-        first = was is None or was.state == "on_my_way"
-        state = "claimed" if base.claimed_by and base.state == "cannot_find" else state
-        return replace(base, state=state, at=now if first else base.at, bay=bay, vehicle=vehicle)
+        return _here(was, now, step)
     if was is not None and was.state == state:
         return was
     if state == "claimed":
         return replace(base, state=state, claimed_by=event.by, claimed_at=now)
+    claimer = base.claimed_by or event.by
     if state == "handed_over":
-        return replace(base, state=state, ended_at=now, claimed_by=base.claimed_by or event.by)
-    return replace(base, state=state, claimed_by=base.claimed_by or event.by)
+        return replace(base, state=state, claimed_by=claimer, ended_at=now, before=was and was.state)
+    return replace(base, state=state, claimed_by=claimer)
+
+
+def _here(was: Arrival | None, now: float, step: Step) -> Arrival:
+    """Said again it may name another bay; the clock goes on, and so does the claim."""
+    if was is None:
+        return Arrival("here", now, step.bay, step.vehicle)
+    new = replace(was, bay=step.bay or was.bay, vehicle=step.vehicle or was.vehicle)
+    if was.state == "on_my_way":
+        return replace(new, state="here", at=now)
+    return replace(new, state="claimed" if was.claimed_by else "here")
 
 
 def _undone(old: Order, event: OrderEvent, step: Step) -> Change:
     was = old.arrival
     if was is None or was.state != step.state or step.state not in UNDO:
         return Change(old, "refused", f"there is no {step.state} to undo", saved=False)
-    back = UNDO[step.state] if was.claimed_at or step.state == "claimed" else "here"
-    new = replace(was, state=back, ended_at=None)
-    return _arrived(old, event, replace(new, claimed_by=None, claimed_at=None) if back == "here" else new)
+    if step.state == "handed_over":
+        return _arrived(old, event, _taken_back(was))
+    if step.state == "cannot_find" and was.claimed_at is not None:
+        return _arrived(old, event, replace(was, state="claimed"))
+    return _arrived(old, event, replace(was, state="here", claimed_by=None, claimed_at=None))
+
+
+def _taken_back(was: Arrival) -> Arrival | None:
+    """The arrival before it was handed over; None where there was none."""
+    if was.before is None:
+        return None
+    claimed = was.claimed_at is not None or was.before == "cannot_find"
+    return replace(was, state=was.before, before=None, ended_at=None, claimed_by=was.claimed_by if claimed else None)
 
 
 def _shown(old: Order, event: OrderEvent) -> Change:
@@ -520,35 +577,46 @@ def _shown(old: Order, event: OrderEvent) -> Change:
     return _arrived(old, event, replace(old.arrival, shown_at=event.heard))
 
 
-def _arrived(old: Order, event: OrderEvent, new: Arrival) -> Change:
-    first = new.state == "here" and (old.arrival is None or old.arrival.state == "on_my_way")
+def _arrived(old: Order, event: OrderEvent, new: Arrival | None) -> Change:
+    was = old.arrival
+    first = new is not None and new.state == "here" and (was is None or was.state == "on_my_way")
     effects = (Effect("arrived", f"{old.key}:arrived"),) if first else ()
-    entry = Entry(old.stage, event.heard, new.state, event.by)
-    timeline = old.timeline if event.name == "shown" else (*old.timeline, entry)[-TIMELINE_MOST:]
-    order = replace(old, arrival=new, timeline=timeline, version=old.version + 1, updated_at=event.heard)
-    order.heard = event.heard
+    timeline = old.timeline
+    if event.name != "shown":
+        entry = Entry(old.stage, event.heard, new.state if new else "undone", event.by)
+        timeline = (*timeline, entry)[-TIMELINE_MOST:]
+    seen = max(old.updated_at, event.heard)
+    order = replace(old, arrival=new, timeline=timeline, version=old.version + 1, updated_at=seen)
     return Change(order, "applied", effects=effects, changed=True)
 
 
 # ---- what needs a person ----
 
 
+def _left() -> dict[str, float]:
+    return {"picked": 240.0, "staged": 600.0, "courier_at_store": 300.0}
+
+
 class Pace(Struct, frozen=True):
     """How long a store usually takes, in seconds: a line item, and what is left from a stage on until it is ready."""
 
     item: float = 75.0
-    left: dict[str, float] = {"picked": 240.0, "staged": 600.0, "courier_at_store": 300.0, "in_transit": 0.0}
+    left: dict[str, float] = field(default_factory=_left)
     trip: float = 1200.0  # from leaving the store to the door
 
 
 class Attention(Struct, frozen=True):
-    """`level`: ok, at_risk, late, waiting or stuck. `code` names the rule, `why` says it; `next` is when it may change."""
+    """`level`: ok, at_risk, late, waiting or stuck. `code` names the rule, `why` says it.
+
+    `next` is when level or code may change with no event, `sort` the instant by which it stands among its like.
+    """
 
     level: str = "ok"
     code: str = ""
     why: str | None = None
     since: float | None = None
     next: float | None = None
+    sort: float | None = None
 
 
 OK: Final = Attention()
@@ -570,83 +638,94 @@ def deadline(order: Order) -> float | None:
 
 def met(order: Order) -> bool:
     """Has the store done its part of the promise?"""
-    if order.end is not None or order.stage == "fulfilled":
+    if order.end is not None or (order.arrival is not None and order.arrival.state == "handed_over"):
         return True
     return order.fulfilment in PICKUPS and RANK["ready"] <= RANK[order.stage]
 
 
-def attention(order: Order, now: float, pace: Pace = Pace()) -> Attention:
-    """What needs a person now, with the reason in words; waiting first, then late, at risk, stuck."""
+USUAL: Final = Pace()
+
+
+def attention(order: Order, now: float, pace: Pace = USUAL) -> Attention:
+    """What needs a person now, with the reason in words: the first of waiting, late, held, at risk, no news."""
     arrival = order.arrival
     if arrival is not None and arrival.state in ("here", "claimed", "cannot_find"):
-        return _waiting(order, arrival, now)
-    if order.end is not None or order.stage == "cart":
+        return _waiting(arrival, now)
+    if order.end is not None or order.stage == "cart" or (arrival is not None and arrival.state == "handed_over"):
         return OK
     due = None if met(order) else deadline(order)
     if due is not None and now >= due:
-        return Attention("late", "late", f"Late: {progress(order)}, {spell(now - due)} past the promise", due)
+        return Attention("late", "late", f"Late: {progress(order)}, {spell(now - due)} past the promise", due, sort=due)
     if "on_hold" in order.flags or "customer_missing" in order.flags:
-        return _held(order)
-    quiet = QUIET.get(order.stage)
-    if quiet is not None and now - order.heard >= quiet:
-        why = f"No news for {spell(now - order.heard)}"
-        return Attention("stuck", "quiet", why, order.heard + quiet, due)
-    ends = forecast(order, now, pace)
-    risk = None if due is None else due - RISK_MARGIN
-    if due is not None and risk is not None and ends is not None and ends > risk:
+        return _held(order, due)
+    risk = None if due is None else _risk(order, due, pace)
+    if due is not None and risk is not None and now >= risk:
         why = f"At risk: {progress(order)}, {spell(due - now)} left"
-        return Attention("at_risk", "at_risk", why, order.updated_at, due)
-    return replace(OK, next=_soonest(now, order, quiet, due, ends))
+        return Attention("at_risk", "at_risk", why, max(risk, order.first), due, risk)
+    quiet = order.heard + QUIET[order.stage] if order.stage in QUIET else None
+    if quiet is not None and now >= quiet:
+        return Attention("stuck", "quiet", f"No news for {spell(now - order.heard)}", quiet, _first(risk, due), due)
+    return replace(OK, next=_first(quiet, risk, due))
 
 
-def _waiting(order: Order, arrival: Arrival, now: float) -> Attention:
-    waited = now - arrival.at
-    soon = next((arrival.at + edge for edge in (WAIT_RISK, WAIT_LATE) if waited < edge), None)
+def _first(*instants: float | None) -> float | None:
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
+def _waiting(arrival: Arrival, now: float) -> Attention:
+    since = arrival.at
+    soon = next((since + edge for edge in (WAIT_RISK, WAIT_LATE) if now < since + edge), None)
     if arrival.state == "cannot_find":
-        return Attention("waiting", "lost", "Can't find the customer", arrival.at, soon)
+        return Attention("waiting", "lost", "Can't find the customer", since, soon, since)
     who = f"{arrival.claimed_by} has it" if arrival.claimed_by else "nobody has it yet"
-    return Attention("waiting", "waiting", f"Waiting for {spell(waited)}, {who}", arrival.at, soon)
+    return Attention("waiting", "waiting", f"Waiting for {spell(now - since)}, {who}", since, soon, since)
 
 
-def _held(order: Order) -> Attention:
-    flag = "customer_missing" if "customer_missing" in order.flags else "on_hold"
+def _held(order: Order, due: float | None) -> Attention:
+    flag, words = (
+        ("on_hold", "On hold") if "customer_missing" not in order.flags else ("customer_missing", "Customer missing")
+    )
     said = order.reason.description or order.reason.code if order.reason else None
-    words = "Customer missing" if flag == "customer_missing" else "On hold"
     stamp = order.stamps.get("flag:" + flag)
-    since = (stamp.at or stamp.heard) if stamp else order.updated_at
-    return Attention("stuck", flag, f"{words}: {said}" if said else words, since)
+    since = order.updated_at if stamp is None else _instant(stamp)
+    return Attention("stuck", flag, f"{words}: {said}" if said else words, since, due, due)
 
 
-def _soonest(now: float, order: Order, quiet: float | None, due: float | None, ends: float | None) -> float | None:
-    """The next instant at which the answer can change with no event."""
-    times = [] if quiet is None else [order.heard + quiet]
-    if due is not None:
-        times.append(due)
-        if ends is not None:  # the forecast moves with the clock: it crosses the margin after the slack is used up
-            times.append(now + max(due - RISK_MARGIN - ends, 1.0))
-    return min(times, default=None)
+def _instant(stamp: Stamp) -> float:
+    return stamp.heard if stamp.at is None else stamp.at
+
+
+def _risk(order: Order, due: float, pace: Pace) -> float | None:
+    """The instant from which the forecast, which moves with the clock, ends too near the promise."""
+    left = work(order, pace)
+    return None if left is None else due - RISK_MARGIN - left
 
 
 def forecast(order: Order, now: float, pace: Pace) -> float | None:
-    """When it should be ready or at the door, from the order's own pace; None before picking has begun."""
+    """When it should be ready or at the door; None before picking has begun and once it is on its way."""
+    left = work(order, pace)
+    return None if left is None else now + left
+
+
+def work(order: Order, pace: Pace) -> float | None:
+    """Seconds of work left, by the order's own pace; None where that can't be told."""
     rank = RANK[order.stage]
-    trip = 0.0 if order.fulfilment in PICKUPS else pace.trip
-    if rank < RANK["preparing"]:
+    if not RANK["preparing"] <= rank < RANK["in_transit"]:
         return None
-    if rank >= RANK["in_transit"]:
-        return None
+    pickup = order.fulfilment in PICKUPS
+    trip = 0.0 if pickup else pace.trip
     if rank >= RANK["picked"]:
-        return now + (0.0 if trip == 0.0 and rank >= RANK["ready"] else pace.left.get(order.stage, 0.0)) + trip
+        return 0.0 if pickup and rank >= RANK["ready"] else pace.left.get(order.stage, 0.0) + trip
     if order.items is None:
         return None
-    _, _, left = tally(order)
-    return now + left * (own_pace(order) or pace.item) + pace.left["picked"] + trip
+    _, _, lines = tally(order)
+    return lines * (own_pace(order) or pace.item) + pace.left["picked"] + trip
 
 
 def own_pace(order: Order) -> float | None:
     """This order's median seconds a line, once three are done."""
     times = sorted(
-        (stamp.at or stamp.heard)
+        _instant(stamp)
         for item in order.items or ()
         if item.state != "pending" and (stamp := order.stamps.get("item:" + item.id)) is not None
     )
@@ -679,22 +758,24 @@ def spell(seconds: float) -> str:
 # ---- where a card is ----
 
 LANES: Final = ("waiting", "needs", "new", "picking", "ready", "courier", "done")
-_NEEDS: Final = {"lost": 0, "late": 2, "at_risk": 3, "customer_missing": 4, "quiet": 4, "on_hold": 5}
+_NEEDS: Final = {"lost": 0, "late": 2, "at_risk": 3, "customer_missing": 4, "quiet": 4}  # on hold stays in its lane
+_LAST: Final = 9_999_999_999.0
 
 
 def place(order: Order, seen: Attention) -> tuple[str, str]:
     """The lane, and a key that sorts as text. Empty lane: shown nowhere (a cart, or nobody's any more)."""
     if seen.code == "waiting":
         return "waiting", _digits(seen.since)
-    if seen.code in _NEEDS and seen.code != "on_hold":
-        return "needs", f"{_NEEDS[seen.code]}{_digits(seen.since if seen.code == 'lost' else deadline(order))}"
-    if order.arrival is not None and order.arrival.state == "handed_over":
-        return "done", _digits(9_999_999_999 - (order.arrival.ended_at or 0.0))
-    if order.end is not None:
-        if "returning" in order.flags:
-            return "courier", _digits(order.ended_at)
-        return "done", _digits(9_999_999_999 - (order.ended_at or 0.0))
-    return lane(order), _digits(deadline(order)) + _digits(order.placed_at or order.first)
+    if seen.code in _NEEDS:
+        return "needs", f"{_NEEDS[seen.code]}{_digits(seen.sort)}"
+    if order.end is not None and "returning" in order.flags:
+        return "courier", _digits(order.ended_at)
+    handed = order.arrival is not None and order.arrival.state == "handed_over"
+    if handed or order.end is not None:
+        over = order.arrival.ended_at if order.arrival is not None and handed else order.ended_at
+        return "done", _digits(_LAST - (over or 0.0))
+    placed = order.first if order.placed_at is None else order.placed_at
+    return lane(order), _digits(deadline(order)) + _digits(placed)
 
 
 def lane(order: Order) -> str:
@@ -712,15 +793,14 @@ def lane(order: Order) -> str:
 
 
 def _digits(instant: float | None) -> str:
-    return f"{min(int(instant or 9_999_999_999), 9_999_999_999):010d}"
+    """Ten digits, so that instants compare as text; None comes last."""
+    return f"{int(min(max(_LAST if instant is None else instant, 0.0), _LAST)):010d}"
 
 
 def went_back(order: Order) -> Entry | None:
     """The timeline's line by which the order went back to its present stage, while it is still there."""
-    lines = [line for line in order.timeline if line.raw not in MOVES]
-    for was, line in zip(lines[-2::-1], lines[:0:-1], strict=False):
-        if line.stage != order.stage:
-            return None
+    for line, was in itertools.pairwise(reversed(order.timeline)):
         if was.stage != line.stage:
-            return line if RANK[line.stage] < RANK[was.stage] and "rescheduled" not in order.flags else None
+            back = order.end is None and RANK[line.stage] < RANK[was.stage] and "rescheduled" not in order.flags
+            return line if back else None
     return None

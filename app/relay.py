@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from app import metrics
 from app.errors import Away, Unknown
-from app.hub import Hub
+from app.hub import Hub, Seat
 from app.mailbox import Fragment, Mailbox
 from app.orders import Order
 from app.render import Card, Renderer
@@ -114,9 +114,9 @@ class Relay:
 
     # ---- joining ----
 
-    async def join_board(self, store: str, mailbox: Mailbox) -> None:
+    async def join_board(self, store: str, mailbox: Mailbox, seat: Seat | None = None) -> None:
         """Registers first, reads second: what changes meanwhile waits in the mailbox."""
-        self._hub.join("board:" + store, mailbox)
+        self._hub.join("board:" + store, mailbox, seat)
         async with self._lock:
             room = self._rooms.get(store)
             if room is None:
@@ -127,9 +127,9 @@ class Relay:
         self._flush(room)
         mailbox.open(self._position(room), self._view(room), room.revs)
 
-    async def join_track(self, key: str, audience: str, lang: str, mailbox: Mailbox) -> None:
+    async def join_track(self, key: str, audience: str, lang: str, mailbox: Mailbox, seat: Seat | None = None) -> None:
         group = f"track:{key}|{audience}|{lang}"
-        self._hub.join(group, mailbox)
+        self._hub.join(group, mailbox, seat)
         self._audiences.setdefault(key, set()).add(group)
         self._tracks.setdefault(key, 0)
         async with self._lock:

@@ -208,15 +208,22 @@ def _items(products: object) -> tuple[Item, ...] | None:
     lines: dict[str, Item] = {}
     for number, product in enumerate(products, 1):
         if isinstance(product, dict):
-            item = _item(product, number, lines)
-            lines[item.id] = item
+            own = _free(text(_first(product, "id", "product_id", "productId"), 128) or str(number), lines)
+            lines[own] = _item(own, product)
     return tuple(lines.values()) if lines or not products else None
 
 
-def _item(product: dict[str, Any], number: int, lines: dict[str, Item]) -> Item:
-    own = text(_first(product, "id", "product_id", "productId"), 128) or str(number)
-    name = text(_first(product, "name", "product_name"))
-    return Item(own if own not in lines else f"{own}#{number}", name, _count(_first(product, "count", "quantity")))
+def _free(own: str, lines: dict[str, Item]) -> str:
+    """The id, numbered from the second time on that a list has it."""
+    count, key = 1, own
+    while key in lines:
+        count += 1
+        key = f"{own}#{count}"
+    return key
+
+
+def _item(own: str, product: dict[str, Any]) -> Item:
+    return Item(own, text(_first(product, "name", "product_name")), _count(_first(product, "count", "quantity")))
 
 
 def _first(product: dict[str, Any], *names: str) -> object:

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from app.errors import Forged, NotUnderstood, Unreadable
 from app.orders import Item, OrderEvent, Promise, Reason, Replacement, Shopper
-from app.providers.contract import Call, Provider, digest, instant, normal, read, stored, text
+from app.providers.contract import Call, Provider, digest, instant, normal, read, text
 from app.providers.signing import bearer, equal
 from app.settings import Source
 
@@ -99,6 +99,7 @@ class Named(Struct, frozen=True, rename="camel"):
 
 HOOK: Final = msgspec.json.Decoder(Hook)
 NAMED: Final = msgspec.json.Decoder(Named)
+WHOLE: Final = msgspec.json.Decoder()  # refuses a number out of range in a field, too, that nobody reads
 
 # What an event says about the stage, and the flag that it raises.
 EVENTS: Final[dict[str, tuple[str | None, tuple[str, ...]]]] = {
@@ -122,9 +123,10 @@ EVENTS: Final[dict[str, tuple[str | None, tuple[str, ...]]]] = {
     "order_returned": ("returned", ()),
 }
 FULFILMENTS: Final = {"delivery": "delivery", "picking": "pickup"}
-# Before these have said otherwise, nothing found yet is no shortage.
-EARLY: Final = frozenset({"order_received", "order_confirmed", "order_allocated", "order_rescheduled"})
-OPEN: Final = EARLY | {"order_in_picking", "item_pending"}
+# As long as picking goes on, a list of all lines says 0 of what nobody has looked for yet.
+UNDECIDED: Final = frozenset(
+    {"order_received", "order_confirmed", "order_allocated", "order_rescheduled", "order_in_picking"}
+)
 # What an item event says by its name alone, where its article names no quantity.
 UNSAID: Final = {
     "item_picked": "found", "item_replaced": "replaced", "item_not_found": "not_found", "item_added": "added",
@@ -208,7 +210,7 @@ def kind_of(name: str) -> str:
 def _digest(hook: Hook, body: bytes) -> str:
     """One eventId is seen on many different events, so it is not enough to know one by. The body counts in one
     spelling, whatever its spaces and the order of its keys."""
-    canonical = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
+    canonical = msgspec.json.encode(read(body, WHOLE), order="sorted")
     return digest(_id(hook.event_id, "eventId"), hook.event_name, hook.event_payload.id, canonical)
 
 
@@ -305,10 +307,10 @@ def outcome(row: Article, kind: str) -> str:
     """What became of a line. Units compare only where they are the same: 5 units may well be 0.43 kilograms."""
     if row.returned:
         return "returned"
-    if row.replaced:
+    if row.replaced or (row.replaced is None and kind == "item_replaced"):
         return "replaced"
     asked, got = row.quantity_requested, row.quantity_fulfilled
-    if kind == "item_pending" or (not got and kind in OPEN):
+    if kind == "item_pending" or (not got and kind in UNDECIDED):
         return "pending"
     if got is None:
         return UNSAID.get(kind, "pending")

@@ -10,8 +10,8 @@ from random import Random
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """One source as its order system sees it. `url` is the whole hook URL; `utc_stamps` says in which zone stamps
-    that name none are written: UTC, else the store's."""
+    """One source as its order system sees it. `url` is the whole hook URL; `utc_stamps`: stamps that name no
+    zone are in UTC, else in the store's."""
 
     source: str
     provider: str
@@ -22,7 +22,7 @@ class Feed:
     store_name: str
     timezone: str
     bags_item: str = ""
-    utc_stamps: bool = True
+    utc_stamps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Plain commands, their failures told apart from everything else."""
 
+import asyncio
 from typing import Any
 
 from redis.asyncio import Redis
 
-from app.store.clients import FAILURES, away
+from app.store.clients import FAILURES, LIMIT, away
 
 Word = str | bytes | int | float
 
@@ -17,7 +18,8 @@ class Ask:
 
     async def ask(self, *command: Word) -> Any:
         try:
-            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(LIMIT):
+                return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
         except FAILURES as error:
             raise away(error) from error
 
@@ -27,7 +29,8 @@ class Ask:
         for command in commands:
             pipe.execute_command(*command)
         try:
-            replies: list[Any] = await pipe.execute()
+            async with asyncio.timeout(LIMIT):
+                replies: list[Any] = await pipe.execute()
         except FAILURES as error:
             raise away(error) from error
         return replies

@@ -17,6 +17,8 @@ from app.errors import Away
 
 TIMEOUT: Final = 1.5  # seconds; with it a hook answers 503 within two
 
+LIMIT: Final = 1.7  # seconds for a command with its reconnection: redis-py would give each its own time-out
+
 FAILURES: Final = (RedisError, OSError)
 
 

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from app.errors import Away
-from app.store.clients import FAILURES, TIMEOUT, away
+from app.store.clients import FAILURES, LIMIT, TIMEOUT, away
 
 BATCH_MOST: Final = 256
 Args = Sequence[str | bytes | int | float]
@@ -40,7 +40,8 @@ class Line:
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH_MOST], self._waiting[BATCH_MOST:]
                 try:
-                    await self._send(batch)
+                    async with asyncio.timeout(LIMIT):
+                        await self._send(batch)
                 except FAILURES as error:
                     # Who queued behind a dead connection has waited as long: tell them now, not after a time-out each.
                     batch, self._waiting = batch + self._waiting, []

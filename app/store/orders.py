@@ -1,5 +1,6 @@
 """Every order's truth: one commit per event, snapshots, ledgers, and the changes as they come."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from hashlib import sha256
@@ -12,7 +13,7 @@ from redis.asyncio import Redis
 
 from app.orders import Effect, Order
 from app.store.ask import Ask
-from app.store.clients import FAILURES, away
+from app.store.clients import FAILURES, LIMIT, away
 from app.store.line import Line
 
 HERE: Final = Path(__file__).parent
@@ -147,7 +148,8 @@ class Orders(Ask):
         for key in wanted:
             pipe.hmget("ob:o:" + key, "b", "t")
         try:
-            rows = await pipe.execute()
+            async with asyncio.timeout(LIMIT):
+                rows = await pipe.execute()
         except FAILURES as error:
             raise away(error) from error
         return {
@@ -196,7 +198,8 @@ class Orders(Ask):
         for store in stores:
             pipe.get(f"ob:s:{store}:seq")
         try:
-            _, data, server, replication, *seqs = await pipe.execute()
+            async with asyncio.timeout(LIMIT):
+                _, data, server, replication, *seqs = await pipe.execute()
         except FAILURES as error:
             raise away(error) from error
         identity = f"{server['run_id']} {replication['master_replid']} {data.decode()}"

@@ -1,6 +1,5 @@
 """Where order systems call. A 2xx means stored; nothing of an unauthenticated call is kept."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 

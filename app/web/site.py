@@ -1,17 +1,16 @@
 """What every handler may need, built once by `main`; and who is asking."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from litestar.connection import ASGIConnection
-from litestar.datastructures import State
 from msgspec import Struct
 
 from app.errors import Forbidden, Forged, Unknown
-from app.providers.signing import same_text
 from app.hub import Hub
 from app.intake import Intake
 from app.providers.contract import Provider
+from app.providers.signing import same_text
 from app.relay import Relay
 from app.render import Renderer
 from app.settings import Settings, Store
@@ -20,7 +19,7 @@ from app.store.orders import Orders
 from app.store.people import People, Session, User
 from app.store.quarantine import Quarantine
 
-Connection = ASGIConnection[object, object, object, State]
+Connection = ASGIConnection[Any, Any, Any, Any]
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -93,5 +92,5 @@ class Site(Struct, frozen=True, kw_only=True):
         """Nothing on a page changes by another site's doing."""
         if not self.ours(connection):
             raise Forbidden(
-                "This came from another site. Open Orderboard itself and try again; behind a proxy, set server.public_url."
+                "This came from another site. Open Orderboard itself; behind a proxy, set server.public_url."
             )

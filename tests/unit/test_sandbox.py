@@ -482,7 +482,9 @@ def test_a_rush_begins_with_a_full_board() -> None:
 
 
 def test_a_rush_begins_with_some_late_and_some_at_risk() -> None:
-    past = by_order(step for step in islice(rush([JANE], seed=2, start=START), 60) if step.at < 0)
+    past = by_order(
+        step for step in islice(rush([replace(JANE, utc_stamps=True)], seed=2, start=START), 60) if step.at < 0
+    )
     left = []
     for story in past.values():
         window = cart(story[-1]).reservation_start_window

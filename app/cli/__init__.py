@@ -1,0 +1,126 @@
+"""The command line. Every command but `serve` and `demo` works beside a running server and takes effect at once."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from getpass import getpass
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from app import main
+from app.cli import demo
+from app.embedded import find
+from app.errors import Fatal, Problem
+from app.settings import Settings
+from app.store.clients import commands
+from app.store.people import ROLES, People, User
+from app.web.staff import HASHER
+
+PASSWORD_LEAST: Final = 8
+
+Command = Callable[[Settings, argparse.Namespace], Awaitable[None]]
+
+
+async def serve(settings: Settings, _: argparse.Namespace) -> None:
+    await main.serve(settings)
+
+
+async def check(settings: Settings, _: argparse.Namespace) -> None:
+    print(f"The config is fine: {len(settings.stores)} stores, {len(settings.sources)} sources.")
+
+
+async def user_add(settings: Settings, args: argparse.Namespace) -> None:
+    password = sys.stdin.readline().rstrip("\n") if args.password_stdin else getpass("Password: ")
+    if len(password) < PASSWORD_LEAST:
+        raise Fatal(f"The password needs {PASSWORD_LEAST} characters or more.")
+    if not args.store and args.role != "admin":
+        raise Fatal("Name at least one --store; only an admin sees all.")
+    for store in args.store:
+        if store not in settings.stores:
+            raise Fatal(f"There is no store {store!r} in the config.")
+    user = User(args.name, args.role, tuple(args.store), HASHER.hash(password))
+
+    async def save(people: People) -> None:
+        await people.save(user)
+        await people.expel(user.name)
+
+    await beside(settings, save)
+    print(f"{args.name} can sign in.")
+
+
+async def token_create(settings: Settings, args: argparse.Namespace) -> None:
+    async def issue(people: People) -> None:
+        print(await people.issue(args.name))
+
+    await beside(settings, issue)
+
+
+async def beside(settings: Settings, work: Callable[[People], Awaitable[None]]) -> None:
+    """Works on the data of a running server, or starts its Redis for as long as this takes."""
+    running: str | None = settings.server.redis_url
+    if not running:
+        running = await asyncio.to_thread(find, Path(settings.server.data_dir))
+    if running:
+        await _with(running, work)
+        return
+    async with main.backed(settings) as url:
+        await _with(url, work)
+
+
+async def _with(url: str, work: Callable[[People], Awaitable[None]]) -> None:
+    client = commands(url)
+    try:
+        await work(People(client))
+    finally:
+        await client.aclose()
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser("orderboard", description="A real-time board for what happens after checkout.")
+    top.add_argument("--config", type=Path, help="the config file (else ORDERBOARD_CONFIG, else orderboard.toml)")
+    commands_ = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands_.add_parser("serve", help="run the server").set_defaults(run=serve)
+    commands_.add_parser("check-config", help="read the config and say what is wrong").set_defaults(run=check)
+    show = commands_.add_parser("demo", help="run the server with sandbox traffic, on data of its own")
+    show.add_argument("--port", type=int, default=8000)
+    show.add_argument("--data", type=Path, default=Path("data/demo"))
+    show.add_argument("--seed", type=int, default=1)
+    show.add_argument("--speed", type=float, default=1.0)
+    show.set_defaults(demo=True)
+    users = commands_.add_parser("user", help="staff accounts").add_subparsers(dest="verb", required=True)
+    add = users.add_parser("add", help="make or change an account")
+    add.add_argument("name")
+    add.add_argument("--role", choices=ROLES, default="staff")
+    add.add_argument("--store", nargs="*", default=[], metavar="ID")
+    add.add_argument("--password-stdin", action="store_true")
+    add.set_defaults(run=user_add)
+    tokens = commands_.add_parser("api-token", help="tokens of programs").add_subparsers(dest="verb", required=True)
+    create = tokens.add_parser("create", help="make one; it is shown once")
+    create.add_argument("name", nargs="?", default="api")
+    create.set_defaults(run=token_create)
+    return top
+
+
+def run(args: argparse.Namespace) -> None:
+    if getattr(args, "demo", False):
+        uvloop.run(demo.run(args.data, port=args.port, seed=args.seed, speed=args.speed))
+        return
+    uvloop.run(args.run(main.configured(os.environ, args.config), args))
+
+
+def entry(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    main.logging_on()
+    try:
+        run(args)
+    except (Fatal, Problem) as error:
+        print(f"orderboard: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+

@@ -1,0 +1,289 @@
+"""Builds everything in order, starts it and stops it."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from litestar import Litestar, Response
+from litestar.datastructures import CacheControlHeader
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.static_files import create_static_files_router
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from app import providers as order_systems
+from app.embedded import Server
+from app.errors import Problem
+from app.hub import Hub, Limits
+from app.intake import Intake, Told
+from app.orders import Order
+from app.relay import Reads, Relay
+from app.render import STATIC, Feed, Renderer
+from app.settings import Settings, load
+from app.store.clients import commands, listening
+from app.store.links import Links
+from app.store.orders import Orders
+from app.store.people import People
+from app.store.quarantine import Quarantine
+from app.web import api, board, health, staff, track
+from app.web.failures import Failures
+from app.web.hooks import receiver
+from app.web.site import HEADERS, Site
+from app.wire import Protocol
+
+log = structlog.get_logger()
+
+STOP_WITHIN: Final = 3  # seconds for sockets and calls under way; the embedded server is stopped after that
+
+
+class House(Struct, frozen=True):
+    """Everything that was built: the application, what it is made of, and what runs beside it."""
+
+    app: Litestar
+    site: Site
+    runs: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
+
+
+def configured(environ: Mapping[str, str], path: Path | None = None) -> Settings:
+    systems = order_systems.load()
+    return load(environ, {name: system.options for name, system in systems.items()}, path)
+
+
+def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) -> House:
+    """The application on the Redis at `url`. Nothing is started or connected yet."""
+    systems = order_systems.load()
+    client = commands(url)
+    orders = Orders(client, listening(url), replicas=settings.server.replicas)
+    feeds = {source.id: Feed(source.provider, systems[source.provider].label) for source in settings.sources.values()}
+    render = Renderer(settings.stores, feeds=feeds, public_url=settings.server.public_url)
+    hub = _hub(settings)
+    relay = Relay(hub, render, settings.stores, _reads(orders), clock, settings.server.tick_ms / 1000)
+    site = _site(settings, client, orders, hub, relay, render, clock, systems)
+    hub.well = lambda: clock() - relay.confirmed < health.FRESH
+    hub.on_text = partial(board.heard, site)
+    app = _app(site, render, lambda: _running(site, runs))
+    runs = (relay.run, hub.run)
+    return House(app, site, runs)
+
+
+def _hub(settings: Settings) -> Hub:
+    server = settings.server
+    limits = Limits(server.sockets_per_ip, server.sockets_per_session, server.sockets_per_link)
+    return Hub(limits)
+
+
+def _reads(orders: Orders) -> Reads:
+    async def read(keys: Iterable[str]) -> dict[str, Order]:
+        return {key: record.order for key, record in (await orders.read(keys)).items()}
+
+    return Reads(
+        changes=orders.changes,
+        read=read,
+        board=orders.board,
+        heads=orders.heads,
+        since=orders.since,
+        listen=orders.listen,
+        forget=orders.forget,
+    )
+
+
+def _site(
+    settings: Settings,
+    client: Redis,
+    orders: Orders,
+    hub: Hub,
+    relay: Relay,
+    render: Renderer,
+    clock: Callable[[], float],
+    systems: Mapping[str, Any],
+) -> Site:
+    def told(change: Told) -> None:
+        relay.told(change.order, change.store, change.seq, change.left, change.left_seq)
+
+    quarantine = Quarantine(client)
+    return Site(
+        settings=settings,
+        providers=systems,
+        orders=orders,
+        links=Links(client),
+        people=People(client),
+        quarantine=quarantine,
+        intake=Intake(orders, quarantine, told),
+        relay=relay,
+        hub=hub,
+        render=render,
+        clock=clock,
+    )
+
+
+def _app(site: Site, render: Renderer, running: Callable[[], contextlib.AbstractAsyncContextManager[None]]) -> Litestar:
+    failures = Failures(render)
+    static = create_static_files_router(
+        "/static",
+        directories=[STATIC],
+        cache_control=CacheControlHeader(public=True, max_age=3600),
+        after_request=_secured,
+    )
+    return Litestar(
+        [
+            receiver(site),
+            api.router(),
+            *board.HANDLERS,
+            *track.HANDLERS,
+            *staff.HANDLERS,
+            *health.HANDLERS,
+            static,
+        ],
+        dependencies={
+            "site": Provide(lambda: site, sync_to_thread=False),
+            "ticket": Provide(api.ticket),
+        },
+        exception_handlers={
+            Problem: failures.known,
+            HTTPException: failures.http,
+            Exception: failures.unknown,
+        },
+        response_headers=HEADERS,
+        openapi_config=OpenAPIConfig("Orderboard", "1", path="/api/schema", render_plugins=[]),
+        lifespan=[lambda _: running()],
+        request_max_body_size=1_000_000,
+        logging_config=None,
+    )
+
+
+def _secured(response: Response[Any]) -> Response[Any]:
+    response.headers.update(HEADERS)
+    return response
+
+
+@contextlib.asynccontextmanager
+async def _running(site: Site, runs: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> AsyncIterator[None]:
+    """What runs beside the application, each restarted with growing pauses should it ever end."""
+    tasks = [asyncio.create_task(_kept(run)) for run in runs]
+    # Long-lived sockets and orders would be walked through again and again: 19 % of the CPU, half the p99 (speed.md).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await site.orders.close()
+
+
+async def _kept(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    pause = 0.1
+    while True:
+        began = time.monotonic()
+        try:
+            await run()
+            log.error("a background loop ended", loop=run.__qualname__)
+        except Exception:
+            log.exception("a background loop failed", loop=run.__qualname__)
+        pause = 0.1 if time.monotonic() - began > 60 else min(pause * 2, 10.0)
+        await asyncio.sleep(pause)
+
+
+# ---- serving ----
+
+
+class _Served(uvicorn.Server):
+    """uvicorn would hand the signal on after its own end; ours comes later, after Redis has been stopped."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def web(settings: Settings, app: Litestar) -> uvicorn.Server:
+    server = settings.server
+    return _Served(
+        uvicorn.Config(
+            app,
+            host=server.host,
+            port=server.port,
+            ws=Protocol,
+            loop="uvloop",
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws_max_size=65_536,
+            timeout_graceful_shutdown=STOP_WITHIN,
+            timeout_keep_alive=30,
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def backed(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the Redis to use: the configured one, or our own, started here and stopped last."""
+    if settings.server.redis_url:
+        yield settings.server.redis_url
+        return
+    server = Server(Path(settings.server.data_dir))
+    await server.start()
+    guard = asyncio.create_task(_kept(server.run))
+    try:
+        yield server.url
+    finally:
+        guard.cancel()
+        await asyncio.gather(guard, return_exceptions=True)
+        await server.stop()
+
+
+async def serve(settings: Settings, beside: Callable[[House], Coroutine[Any, Any, None]] | None = None) -> None:
+    """Runs until SIGINT or SIGTERM. `beside` is run once the server listens, and ended with it."""
+    async with backed(settings) as url:
+        house = build(settings, url)
+        server = web(settings, house.app)
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, _leave, server)
+        extra = asyncio.create_task(_after(server, house, beside)) if beside else None
+        await server.serve()
+        if extra is not None:
+            extra.cancel()
+            await asyncio.gather(extra, return_exceptions=True)
+
+
+def _leave(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+async def _after(server: uvicorn.Server, house: House, beside: Callable[[House], Coroutine[Any, Any, None]]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.05)
+    await beside(house)
+
+
+def logging_on() -> None:
+    """One line an event, JSON unless somebody is looking; never a path, a token or a name."""
+    plain = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if plain else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")

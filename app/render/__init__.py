@@ -1,0 +1,201 @@
+"""Orders → HTML. One template per thing, for the first paint and for every later push."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+from msgspec import Struct
+
+from app.orders import LANES, Attention, Order, attention, place
+from app.render import cards
+from app.render.cards import MARKS, Where
+from app.render.escape import install
+from app.render.times import exact, today, zone_name
+from app.render.track import View, view
+from app.render.words import words
+from app.settings import Store
+
+install()
+
+HERE: Final = Path(__file__).resolve().parent.parent
+PACKED: Final = (HERE / "_templates").is_dir()  # in a wheel they lie inside the package
+TEMPLATES: Final = HERE / "_templates" if PACKED else HERE.parent / "templates"
+STATIC: Final = HERE / "_static" if PACKED else HERE.parent / "static"
+
+TITLES: Final = (
+    ("new", "New", "Nothing new."),
+    ("picking", "Picking", "Nothing is being picked."),
+    ("ready", "Ready", "Nothing waits on the shelf."),
+    ("courier", "With courier", "Nothing is on its way."),
+    ("done", "Done", "Nothing was handed over in the last hour."),
+)
+FILTERS: Final = (
+    ("delivery", "bike", "Delivery"),
+    ("curbside", "car-front", "Curbside"),
+    ("pickup", "shopping-bag", "Pickup"),
+    ("instore", "shopping-basket", "In store"),
+)
+Face = Callable[[Order, Attention, Where], dict[str, Any]]
+FORMS: Final[dict[str, tuple[str, Face]]] = {
+    "waiting": ("arrive.html", cards.arrive),
+    "needs": ("need.html", cards.need),
+    "done": ("done.html", cards.done),
+}
+NOWHERE: Final = Store(id="-", name="Orderboard", timezone="UTC")
+
+
+class Feed(Struct, frozen=True):
+    """A source's order system: its name in the config and its name for people."""
+
+    provider: str
+    label: str
+
+
+class Card(Struct, frozen=True):
+    """One order on a board: its element's id, its lane, the key it sorts by, and its markup."""
+
+    id: str
+    lane: str
+    key: str
+    html: str
+
+
+class Renderer:
+    """`feeds` by source id, `stores` by id; `lang` is one of the languages there are words for (only "en" yet)."""
+
+    def __init__(self, stores: Mapping[str, Store], *, feeds: Mapping[str, Feed], public_url: str) -> None:
+        self._stores = stores
+        self._feeds = feeds
+        self._public = public_url
+        self._env = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            undefined=jinja2.StrictUndefined,
+        )
+        self._forms = {lane: (self._env.get_template(name), face) for lane, (name, face) in FORMS.items()}
+        self._card = (self._env.get_template("card.html"), cards.card)
+        self._live = self._env.get_template("live.html")
+        self._order = self._env.get_template("order.html")
+
+    def page(self, name: str, **values: object) -> str:
+        """A page of its own: "login" (error, next), "stores" (stores, user, role), "error" (status, title, detail, again)."""
+        return self._env.get_template(f"{name}.html").render(lang="en", **values)
+
+    # ---- the board ----
+
+    def board_page(
+        self,
+        store: Store,
+        cards: Sequence[Card],
+        *,
+        user: str,
+        role: str,
+        position: str,
+        now: float,
+        live: str,
+        feeds: Sequence[Mapping[str, str]] = (),
+    ) -> str:
+        """`live`: the path of the board's socket. `feeds`: state, shape, letter, label and note of each."""
+        return self._env.get_template("board.html").render(
+            lang="en", store=store, user=user, role=role, position=position, now=int(now), live=live, feeds=feeds,
+            inner=Markup(self.board(store, cards)), today=today(now, store.zone, "en"), filters=FILTERS,
+            zone=zone_name(store.zone, "en"), as_of=exact(now, store.zone), words=words("en").page,
+            several=len(self._stores) > 1,
+        )  # fmt: skip
+
+    def card(self, order: Order, now: float) -> Card | None:
+        """An order in the form that its lane needs; None where it has no place on a board."""
+        seen = attention(order, now)
+        lane, key = place(order, seen)
+        if not lane:
+            return None
+        store = self._stores.get(order.store or "", NOWHERE)
+        template, face = self._forms.get(lane, self._card)
+        shown = face(order, seen, Where(now, store.zone, lane, key, self._mark(order)))
+        shown["id"] = card_id(order.key)
+        if shown.get("order"):
+            shown.update(_acts(order, store))
+        else:
+            shown["hand"] = None
+        return Card(shown["id"], lane, key, template.render(shown))
+
+    def _mark(self, order: Order) -> tuple[str, str, str]:
+        feed = self._feeds.get(order.source)
+        label = feed.label if feed is not None else order.provider
+        return order.provider if order.provider in MARKS else "other", label[:1].upper(), label
+
+    def board(self, store: Store, cards: Iterable[Card]) -> str:
+        """The inside of the board's live region, the cards sorted by key."""
+        lanes: dict[str, list[str]] = {lane: [] for lane in LANES}
+        for card in sorted(cards, key=lambda card: (card.key, card.id)):
+            lanes[card.lane].append(card.html)
+        joined = {lane: Markup("\n".join(made)) for lane, made in lanes.items()}
+        return self._live.render(lanes=joined, titles=TITLES)
+
+    def upsert(self, fragments: Iterable[str]) -> str:
+        """Content that puts these cards where they belong."""
+        return f'<hx-partial hx-target="#board" hx-swap="cards">{"".join(fragments)}</hx-partial>'
+
+    def gone(self, ids: Iterable[str]) -> str:
+        """Content that takes these cards off the board."""
+        made = "".join(f'<i id="{name}"></i>' for name in ids)
+        return f'<hx-partial hx-target="#board" hx-swap="gone">{made}</hx-partial>'
+
+    def whole(self, inner: str) -> str:
+        """Content that makes the board show exactly what `board` made."""
+        return f'<hx-partial hx-target="#board" hx-swap="view">{inner}</hx-partial>'
+
+    # ---- the customer's page ----
+
+    def track_page(
+        self,
+        order: Order,
+        now: float,
+        *,
+        token: str,
+        audience: str = "track",
+        lang: str = "en",
+        position: str,
+        checkin: bool = False,
+    ) -> str:
+        store = self._stores.get(order.store or "", NOWHERE)
+        return self._env.get_template("track.html").render(
+            lang=lang, store=store, token=token, position=position, now=int(now), audience=audience,
+            inner=Markup(self.track(order, now, audience=audience, lang=lang, checkin=checkin)),
+            words=words(lang).page, as_of=exact(now, store.zone), zone=zone_name(store.zone, lang), checkin=checkin,
+        )  # fmt: skip
+
+    def track(
+        self, order: Order, now: float, *, audience: str = "track", lang: str = "en", checkin: bool = False
+    ) -> str:
+        """The inside of the tracking page's live region. `audience` "delegate": no address, no prices."""
+        store = self._stores.get(order.store or "", NOWHERE)
+        told = words(lang)
+        shown = view(order, View(now, store.zone, told, store, audience != "delegate"))
+        return self._order.render(shown, words=told.page, checkin=checkin, bays=store.bays, zone=zone_name(store.zone, lang))
+
+    def ended_page(self, lang: str) -> str:
+        """For every link that opens nothing: unknown, expired and revoked look the same."""
+        return self._env.get_template("ended.html").render(lang=lang, words=words(lang).page)
+
+    def whole_track(self, inner: str) -> str:
+        return f'<hx-partial hx-target="#track" hx-swap="innerMorph">{inner}</hx-partial>'
+
+
+def card_id(key: str) -> str:
+    return "o-" + blake2b(key.encode(), digest_size=8).hexdigest()
+
+
+def _acts(order: Order, store: Store) -> dict[str, str]:
+    """What the buttons send, as JSON: htmx evaluates nothing that begins with a brace."""
+    made = {"post": f"/board/{store.id}/arrival"}
+    for name, state in (("claim", "claimed"), ("lost", "cannot_find"), ("hand", "handed_over")):
+        made[name] = msgspec.json.encode({"key": order.key, "state": state}).decode()
+    return made

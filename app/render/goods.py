@@ -1,0 +1,80 @@
+"""A customer's items in groups, and amounts of money."""
+
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+from babel.numbers import format_currency, format_decimal
+from markupsafe import Markup
+
+from app.orders import RANK, Item, Order
+from app.render.words import Words
+
+UNITS = {None: "", "unit": "", "units": "", "each": "", "kilograms": "kg", "grams": "g", "liters": "l", "pounds": "lb"}
+
+
+def groups(order: Order, words: Words) -> list[dict[str, Any]]:
+    """Heading, icon, count and lines of each state that occurs."""
+    by: dict[str, list[Item]] = {}
+    for item in order.items or ():
+        by.setdefault(item.state, []).append(item)
+    told = len(by) > 1 or "pending" not in by
+    made = []
+    for state, heading, icon, wide in words.groups:
+        items = by.get(state)
+        if items is None:
+            continue
+        if state == "pending":
+            heading, wide = _todo(order, words, heading, told), not told
+        lines = [line(item, words) for item in items]
+        made.append({"state": state, "heading": heading, "icon": icon, "open": wide, "lines": lines, "count": len(lines)})
+    return made
+
+
+def _todo(order: Order, words: Words, heading: str, told: bool) -> str:
+    """Nothing is called unpicked where the order system never says what was picked."""
+    if RANK[order.stage] < RANK["preparing"]:
+        return words.todo["before"]
+    return heading if RANK[order.stage] < RANK["picked"] and told else words.todo["after"]
+
+
+def line(item: Item, words: Words) -> tuple[str | Markup, str, str | Markup, list[str]]:
+    """Quantity, name, what to add at its end, and what came in its place."""
+    asked = amount(item.quantity, item.unit, words)
+    name = item.name or item.id
+    if item.state == "added" and not item.quantity:
+        return amount(item.fulfilled, item.fulfilled_unit, words), name, "", []
+    if item.state == "replaced":
+        return asked, name, "", [_instead(r.name or r.id, r.quantity, r.unit, words) for r in item.replacements]
+    got = item.fulfilled
+    if item.state == "partial" and got is not None:
+        return asked, name, words.say("part", got=number(got), asked=number(item.quantity or 0)), []
+    if item.state == "found" and got is not None and item.unit != item.fulfilled_unit and item.fulfilled_unit:
+        return asked, name, words.say("weighed", got=amount(got, item.fulfilled_unit, words)), []
+    return asked, name, "", []
+
+
+def _instead(name: str, quantity: float | None, unit: str | None, words: Words) -> str:
+    """A replacement's own quantity, where it is not one."""
+    return name if quantity in (None, 1) else f"{amount(quantity, unit, words)} {name}"
+
+
+def amount(quantity: float | None, unit: str | None, words: Words) -> str:
+    if quantity is None:
+        return ""
+    short = UNITS.get(unit, unit)
+    return f"{number(quantity)} {short}" if short else words.small["units"].format(count=number(quantity))
+
+
+@lru_cache(1024)
+def number(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+@lru_cache(2048)
+def money(amount: str, currency: str | None, lang: str) -> str:
+    try:
+        value = Decimal(amount)
+    except InvalidOperation:
+        return amount
+    return format_currency(value, currency, locale=lang) if currency else format_decimal(value, "#,##0.00", locale=lang)

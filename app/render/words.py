@@ -1,0 +1,248 @@
+"""Every word a customer reads, in one place, ready for gettext: `_` marks a text, `Words` holds one language's.
+
+`{name}` is filled in, escaped; `<b>` is ours.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from babel.support import NullTranslations
+from markupsafe import Markup
+
+from app.render.escape import escaped
+
+
+def _(text: str) -> str:
+    return text
+
+
+PAGE: Final[dict[str, str]] = {
+    "live": _("Live"),
+    "catching_up": _("Catching up"),
+    "offline": _("Offline"),
+    "ended": _("Ended"),
+    "as_of": _("as of"),
+    "when": _("When"),
+    "steps": _("Steps"),
+    "your_items": _("Your items"),
+    "help": _("Something wrong?"),
+    "happened": _("What happened"),
+    "privacy": _("This page needs no account, sets no cookie and asks nobody else for anything."),
+    "ends_later": _("It ends a day after you have your order."),
+    "ends_at": _("It forgets your details on {when}."),
+    "times": _("Times are {zone}."),
+    "noscript": _("This page renews itself every 30 seconds."),
+    "now": _("now"),
+    "wait": _("Your wait"),
+    "same_clock": _("the shop sees this same clock"),
+    "goal": _("We aim for 2 minutes. At 5 the whole shop is called."),
+    "door": _("At the door"),
+    "to": _("To"),
+    "waiting_for_you": _("Waiting for you"),
+    "totals": _("In all"),
+    "code": _("Code"),
+    "code_hint": _("Say it at the door, to nobody else"),
+    "bags": _("Bags"),
+    "total": _("Total"),
+    "note": _("Note"),
+    "left_at": _("Left at"),
+    "careful": _("At handover"),
+    "unattended": _("May be left without you"),
+    "alcoholic": _("An adult must take it"),
+    "certified": _("A signature is needed"),
+    "gone_title": _("This link has ended."),
+    "gone_kept": _("Nothing is kept here"),
+    "gone_lead": _(
+        "Tracking links stop a day after an order is handed over, and what they showed is deleted. "
+        "A mistyped link looks the same."
+    ),
+    "revoked": _("This link was ended by the shop. Nothing here is live any more."),
+    "bay_ask": _("Which bay are you in?"),
+    "bay_none": _("no bay"),
+    "car": _("Your car"),
+    "car_hint": _("Colour and plate, so that we find you"),
+    "on_my_way": _("I’m on my way"),
+    "here": _("I’m here"),
+}
+
+KINDS: Final[dict[str, tuple[str, str]]] = {
+    "delivery": ("bike", _("Delivery")),
+    "last_mile": ("bike", _("Delivery")),
+    "curbside": ("car-front", _("Curbside")),
+    "pickup": ("shopping-bag", _("Pickup")),
+    "kiosk": ("shopping-bag", _("Pickup at the kiosk")),
+    "in_store": ("shopping-basket", _("In store")),
+}
+
+# The line of steps: the rank each begins at, and its word.
+STEPS: Final[dict[str, tuple[tuple[int, str], ...]]] = {
+    "delivery": (
+        (0, _("Received")), (40, _("Picking")), (50, _("Packed")), (80, _("On its way")), (90, _("Yours")),
+    ),
+    "pickup": ((0, _("Received")), (40, _("Packing")), (65, _("Ready")), (75, _("Here")), (90, _("Yours"))),
+    "in_store": ((0, _("In the shop")), (50, _("Left")), (90, _("Receipt"))),
+}  # fmt: skip
+
+BAD: Final[dict[str, str]] = {
+    "canceled": _("Cancelled"),
+    "rejected": _("Not accepted"),
+    "failed": _("Did not go through"),
+    "returned": _("Went back"),
+}
+
+# headline and lead by stage; `pickup:` and `delivery:` go before the plain stage, `+` where a shopper is known
+SAID: Final[dict[str, tuple[str, str]]] = {
+    "cart": (_("Your order is not placed yet."), _("Finish it where you began it.")),
+    "placed": (_("We’ve got your order."), _("The shop will confirm it next. Nothing for you to do.")),
+    "confirmed": (_("Your order is confirmed."), _("Picking has not begun yet. Nothing for you to do.")),
+    "assigned": (_("Your order has a shopper."), _("Picking has not begun yet. Nothing for you to do.")),
+    "assigned+": (_("We’ve got your order."), _("<b>{who}</b> will shop it for you. Nothing for you to do.")),
+    "pickup:preparing": (_("We are packing your order."), _("You can check here when it is ready.")),
+    "preparing": (_("We are picking your items."), _("Next, we pack it and a courier brings it to you.")),
+    "preparing+": (_("{who} is picking your items."), _("Next, it is packed and brought to you.")),
+    "reviewing": (_("We are settling the last items."), _("Some of what you asked for has to be replaced.")),
+    "reviewing+": (
+        _("{who} is settling the last items."),
+        _("Some of what you asked for has to be replaced."),
+    ),
+    "pickup:picked": (_("Your items are picked."), _("They are being packed for you.")),
+    "picked": (_("Your items are picked."), _("They are being packed, then a courier brings them to you.")),
+    "pickup:staged": (_("Your order is packed."), _("It is almost ready for you.")),
+    "staged": (_("Your order is packed."), _("It waits for a courier.")),
+    "curbside:ready": (_("Your order is ready."), _("Stay in the car when you come, and tell us your code <b>{code}</b>.")),
+    "pickup:ready": (_("Your order is ready."), _("Come in when it suits you and give your code <b>{code}</b>.")),
+    "ready": (_("Your order is packed."), _("It waits for a courier.")),
+    "courier_at_store": (_("The courier is at the shop."), _("Your order leaves in a moment.")),
+    "arrived": (_("You are here."), _("We are bringing your order to you.")),
+    "in_transit": (_("Your order is on its way."), _("It left the shop{at}.")),
+    "in_transit+": (_("Your order is on its way."), _("It left the shop{at} with <b>{who}</b>.")),
+    "pickup:fulfilled": (_("Handed over{at}."), _("Everything is yours. Thank you.")),
+    "fulfilled": (_("Delivered{at}."), _("Everything is yours. Thank you.")),
+    "in_store:fulfilled": (_("Thank you for coming."), _("Your receipt is settled.")),
+    "in_store:picked": (_("You have left the shop."), _("Your receipt follows in a few minutes.")),
+    "canceled": (_("Your order was cancelled."), _("Nothing more will happen with it.")),
+    "rejected": (_("The shop could not take your order."), _("Nothing more will happen with it.")),
+    "failed": (_("Your order did not go through."), _("Nothing more will happen with it.")),
+    "returned": (_("Your order went back to the shop."), _("It was not handed over.")),
+    "on_hold": (_("Your order is on hold."), _("We are sorting it out and will go on as soon as we can.")),
+    "returning": (_("Your order is going back to the shop."), _("It could not be handed over.")),
+    "customer_missing": (_("We can’t find you."), _("Your order is with us. Please call the shop.")),
+    "late": ("", _("It runs later than promised. We are sorry.")),
+    "in_review": (_("We’ve got your order."), _("The shop is checking it first. Nothing for you to do.")),
+    "on_my_way": (_("See you soon."), _("The shop knows that you are coming.")),
+    "here": (_("We have your check-in."), _("It is on its way to the shop’s screens.")),
+    "unseen": (_("We have your check-in. Nobody has seen it yet."), _("A call is quicker now.")),
+    "seen": (_("We saw you{at}."), _("Somebody is about to bring your order out.")),
+    "claimed": (_("We saw you{at}. {who} is bringing it out."), _("Stay where you are.")),
+    "cannot_find": (_("We can’t find you yet."), _("Stay where you are, we keep looking. Or call the shop.")),
+    "waited": ("", _("You waited <b>{long}</b>. Thank you.")),
+}
+
+SMALL: Final[dict[str, str]] = {
+    "at": _(" at {time}"),
+    "in_bay": _("You are in <b>bay {bay}</b>."),
+    "count": _("<b>{done} of {lines}</b> are done."),
+    "done_of": _("{done} of {lines} done"),
+    "by": _("by {time}"),
+    "from": _("from {time}"),
+    "promised": _("Promised when you ordered."),
+    "moved": _("Moved to a new time. It was {old}."),
+    "void": _("The promised time no longer holds. You get a new one as soon as it goes on."),
+    "behind": _("The promised time has passed."),
+    "risk": _("It may come a little after that."),
+    "on_time": _("On time so far."),
+    "back": _("Went back to an earlier step{at}: {step}."),
+    "payment_failed": _("The payment did not go through. The shop will be in touch."),
+    "left": _("It was left without you"),
+    "bag": _("1"),
+    "units": _("{count} ×"),
+    "held": _("On hold"),
+    "going_back": _("Going back"),
+    "part": _("{got} of {asked}"),
+    "weighed": _("{got} in all"),
+}
+
+# known reason codes; what a system sends as text is shown as it is, an unknown code is not
+REASONS: Final[dict[str, str]] = {
+    "CUSTOMER_NO_SHOW": _("Nobody could be met at the handover."),
+    "CUSTOMER_DRIVEN": _("It was asked for by you."),
+    "RETAILER_DRIVEN": _("The shop had to."),
+    "PICKING_LOCATION_NOT_VALID": _("This shop can’t take it."),
+}
+
+# item groups in the order they are shown: state, heading, icon, open at first
+GROUPS: Final[tuple[tuple[str, str, str, bool], ...]] = (
+    ("replaced", _("Replaced"), "arrow-left-right", True),
+    ("refunded", _("Not available, refunded"), "receipt-text", True),
+    ("not_found", _("Not available"), "circle-x", True),
+    ("partial", _("Found in part"), "circle-dashed", True),
+    ("pending", _("Still shopping"), "circle-dashed", False),
+    ("added", _("Added"), "plus", False),
+    ("found", _("Found"), "check", False),
+    ("returned", _("Returned"), "undo-2", False),
+)
+TODO: Final = {"before": _("Waiting to be picked"), "after": _("In your order")}
+
+TRAIL: Final[dict[str, str]] = {
+    "placed": _("Order received"),
+    "confirmed": _("Confirmed"),
+    "assigned": _("A shopper took it"),
+    "preparing": _("Picking began"),
+    "reviewing": _("Changes are being settled"),
+    "picked": _("Everything picked"),
+    "staged": _("Packed"),
+    "ready": _("Ready"),
+    "courier_at_store": _("Courier at the shop"),
+    "arrived": _("You are here"),
+    "in_transit": _("On its way"),
+    "fulfilled": _("Handed over"),
+    "closed": _("Settled"),
+    "canceled": _("Cancelled"),
+    "rejected": _("Not accepted by the shop"),
+    "failed": _("Did not go through"),
+    "returned": _("Back at the shop"),
+    "on_my_way": _("You said that you are on your way"),
+    "here": _("You checked in"),
+    "claimed": _("Somebody took it"),
+    "cannot_find": _("We could not find you"),
+    "handed_over": _("Handed over"),
+    "back": _("Back to: {step}"),
+    "still": _("Again: {step}"),
+    "rescheduled": _("Moved to a new time"),
+    "saved": _("Your check-in is saved at the shop"),
+    "screen": _("Seen on a screen"),
+    "took": _("{who} took it"),
+    "hands": _("In your hands"),
+}
+
+
+class Words:
+    """One language. Attributes of `page` are what the templates print as they are."""
+
+    def __init__(self, translations: NullTranslations, lang: str) -> None:
+        told = translations.gettext
+        self.lang = lang
+        self.page = {name: told(text) for name, text in PAGE.items()}
+        self.kinds = {name: (icon, told(text)) for name, (icon, text) in KINDS.items()}
+        self.steps = {name: tuple((rank, told(text)) for rank, text in steps) for name, steps in STEPS.items()}
+        self.bad = {name: told(text) for name, text in BAD.items()}
+        self.said = {name: (told(a) if a else "", told(b)) for name, (a, b) in SAID.items()}
+        self.small = {name: told(text) for name, text in SMALL.items()}
+        self.reasons = {name: told(text) for name, text in REASONS.items()}
+        self.groups = tuple((state, told(text), icon, wide) for state, text, icon, wide in GROUPS)
+        self.todo = {name: told(text) for name, text in TODO.items()}
+        self.trail = {name: told(text) for name, text in TRAIL.items()}
+
+    def say(self, name: str, **values: str | Markup) -> Markup:
+        return fill(self.small[name], values)
+
+
+def fill(text: str, values: Mapping[str, str | Markup]) -> Markup:
+    """Our own text with `values` in it, each escaped unless it is Markup."""
+    return Markup(text.format(**{k: v if type(v) is Markup else escaped(v) for k, v in values.items()}))
+
+
+@lru_cache(8)
+def words(lang: str) -> Words:
+    return Words(NullTranslations(), lang)

@@ -1,0 +1,221 @@
+"""The JSON API, for programs with a token."""
+
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from litestar import Request, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
+from msgspec import Struct
+
+from app.errors import Conflict, Invalid, Unknown
+from app.orders import Order, OrderEvent, Step
+from app.store.links import AFTER_END, Link
+from app.store.orders import NOWHERE
+from app.web.shape import ledgered, shaped, stamp
+from app.web.site import Site
+
+PAGE_MOST: Final = 200
+SCAN_MOST: Final = 2_000  # orders looked through for one page of a filtered list
+
+Call = Request[Any, Any, Any]
+T = TypeVar("T")
+
+
+async def ticket(request: Call, site: NamedDependency[Site]) -> bool:
+    """Every call of the API needs a token."""
+    await site.program(request)
+    return True
+
+
+async def found(site: Site, source: str, ref: str) -> Order:
+    record = await site.orders.get(f"{source}:{ref}")
+    if record is None:
+        raise Unknown("There is no such order.")
+    return record.order
+
+
+@get("/orders")
+async def listed(
+    site: NamedDependency[Site],
+    ticket: NamedDependency[bool],
+    store: FromQuery[str | None] = None,
+    stage: FromQuery[str | None] = None,
+    open_: Annotated[bool | None, QueryParameter(name="open")] = None,
+    code: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+    cursor: FromQuery[int] = 0,
+) -> dict[str, Any]:
+    if not 1 <= limit <= PAGE_MOST:
+        raise Invalid(f"limit must be from 1 to {PAGE_MOST}.")
+    wanted = Filter(store, stage, open_)
+    if code is not None:
+        records = await site.orders.read(await site.orders.coded(code))
+        kept = [record.order for record in records.values() if wanted.fits(record.order) and _has(record.order, code)]
+        kept.sort(key=lambda order: -(order.placed_at or order.first))
+        return {"items": [shaped(order, site.clock()) for order in kept[:limit]], "next": None}
+    orders, after = await _scan(site, wanted, limit, cursor)
+    return {"items": [shaped(order, site.clock()) for order in orders], "next": after}
+
+
+def _has(order: Order, code: str) -> bool:
+    return (order.code or "").lower() == code.lower()
+
+
+class Filter(Struct, frozen=True):
+    store: str | None
+    stage: str | None
+    open: bool | None
+
+    def fits(self, order: Order) -> bool:
+        return (
+            (self.store is None or (order.store or NOWHERE) == self.store)
+            and (self.stage is None or order.stage == self.stage)
+            and (self.open is None or (order.end is None) == self.open)
+        )
+
+
+async def _scan(site: Site, wanted: Filter, limit: int, cursor: int) -> tuple[list[Order], str | None]:
+    """Newest first. `next` is where to go on; a page may be short of `limit` and still have one."""
+    kept: list[Order] = []
+    looked = 0
+    while looked < SCAN_MOST:
+        rows = await site.orders.page(cursor, PAGE_MOST)
+        records = await site.orders.read([key for key, _ in rows])
+        for key, number in rows:
+            cursor = number
+            if key in records and wanted.fits(records[key].order):
+                kept.append(records[key].order)
+                if len(kept) == limit:
+                    return kept, str(cursor) if cursor > 1 else None
+        looked += len(rows)
+        if len(rows) < PAGE_MOST:
+            return kept, None
+    return kept, str(cursor)
+
+
+@get("/orders/{source:str}/{ref:str}")
+async def one(
+    site: NamedDependency[Site], ticket: NamedDependency[bool], source: FromPath[str], ref: FromPath[str]
+) -> dict[str, Any]:
+    return shaped(await found(site, source, ref), site.clock())
+
+
+@get("/orders/{source:str}/{ref:str}/ledger")
+async def ledger(
+    site: NamedDependency[Site], ticket: NamedDependency[bool], source: FromPath[str], ref: FromPath[str]
+) -> dict[str, Any]:
+    order = await found(site, source, ref)
+    return {"items": [ledgered(entry) for entry in await site.orders.ledger(order.key)], "next": None}
+
+
+class Wish(Struct, forbid_unknown_fields=True):
+    kind: str = "customer"
+
+
+@post("/orders/{source:str}/{ref:str}/links")
+async def link(
+    request: Call,
+    site: NamedDependency[Site],
+    ticket: NamedDependency[bool],
+    source: FromPath[str],
+    ref: FromPath[str],
+) -> dict[str, Any]:
+    order = await found(site, source, ref)
+    wish = await read(request, Wish)
+    if wish.kind not in ("customer", "delegate"):
+        raise Invalid("kind must be customer or delegate.")
+    made, token = await site.links.make(order.key, wish.kind, site.clock())
+    url = f"{site.settings.server.public_url}/t/{token}"
+    return {"id": made.id, "url": url, "expires_at": _expiry(order)}
+
+
+async def read(request: Call, kind: type[T]) -> T:
+    """The body as `kind`; an empty one is one with every field left out."""
+    body = await request.body()
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"The body does not fit: {error}") from None
+
+
+@get("/orders/{source:str}/{ref:str}/links")
+async def links(
+    site: NamedDependency[Site], ticket: NamedDependency[bool], source: FromPath[str], ref: FromPath[str]
+) -> dict[str, Any]:
+    order = await found(site, source, ref)
+    return {"items": [_shown(one, order) for one in await site.links.of(order.key)], "next": None}
+
+
+def _shown(link: Link, order: Order) -> dict[str, Any]:
+    return {"id": link.id, "kind": link.kind, "created_at": stamp(link.created), "expires_at": _expiry(order)}
+
+
+def _expiry(order: Order) -> str | None:
+    ended = order.ended_at
+    return None if ended is None else stamp(ended + AFTER_END)
+
+
+@delete("/links/{link_id:str}", status_code=204)
+async def revoke(site: NamedDependency[Site], ticket: NamedDependency[bool], link_id: FromPath[str]) -> None:
+    found_link = await site.links.get(link_id)
+    if found_link is None:
+        raise Unknown("There is no such link.")
+    await site.links.revoke(found_link)
+    site.hub.close_seats(4403, link=found_link.id)
+
+
+class Move(Struct, forbid_unknown_fields=True):
+    state: str
+    undo: bool = False
+
+
+@post("/orders/{source:str}/{ref:str}/arrival", status_code=200)
+async def arrival(
+    request: Call,
+    site: NamedDependency[Site],
+    ticket: NamedDependency[bool],
+    source: FromPath[str],
+    ref: FromPath[str],
+) -> dict[str, Any]:
+    move = await read(request, Move)
+    order = await moved(site, f"{source}:{ref}", move.state, move.undo, "api")
+    return shaped(order, site.clock())
+
+
+STAFF_MOVES: Final = ("claimed", "cannot_find", "handed_over")
+
+
+async def moved(site: Site, key: str, state: str, undo: bool, by: str) -> Order:
+    """The staff side of an arrival."""
+    if state not in STAFF_MOVES:
+        raise Invalid("state must be one of " + ", ".join(STAFF_MOVES) + ".")
+    record = await site.orders.get(key)
+    if record is None:
+        raise Unknown("There is no such order.")
+    order = record.order
+    event = OrderEvent(
+        source=order.source, provider=order.provider, ref=order.ref, name=state, digest="", policy="local",
+        heard=site.clock(), by=by, arrival=Step(state, undo=undo),
+    )  # fmt: skip
+    outcome = await site.intake.take(event)
+    if outcome.verdict == "refused":
+        raise Conflict(f"That can't be done now: {outcome.note}.")
+    return outcome.order
+
+
+@get("/stores/{store:str}/board")
+async def board(site: NamedDependency[Site], ticket: NamedDependency[bool], store: FromPath[str]) -> dict[str, Any]:
+    home = site.store(store)
+    now = site.clock()
+    head = await site.orders.heads([home.id])
+    snapshot = await site.orders.board(home.id, now)
+    orders = [shaped(order, now) for order in snapshot.orders if order.stage != "cart"]
+    return {"store": home.id, "epoch": head.epoch, "seq": snapshot.seq, "items": orders}
+
+
+HANDLERS: Final = (listed, one, ledger, link, links, revoke, arrival, board)
+
+
+def router() -> Router:
+    return Router("/api", route_handlers=list(HANDLERS))

@@ -1,0 +1,1 @@
+"""The project's own figures: `make bench`. Ratios within one run, one JSON line each."""

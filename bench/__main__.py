@@ -1,0 +1,10 @@
+"""Every figure, or those whose file is named: `python -m bench fanout`."""
+
+import sys
+
+from bench import fanout, way
+
+PARTS = {"fanout": fanout.main, "way": way.main}
+
+for name in sys.argv[1:] or PARTS:
+    PARTS[name]()

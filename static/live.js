@@ -1,0 +1,261 @@
+// How fresh the page is, and its clocks. The server says what is so; the page says how long ago, and since when
+// it has not heard anything. A page that can't be current never looks as if it were.
+
+const OFFLINE_AFTER = 3000; // ms without a connection
+const SILENT_AFTER = 25000; // ms without a byte: the heartbeat comes every 10 s
+const STALE_AFTER = 12000; // ms without a byte that are too many for a page somebody comes back to
+const BETWEEN_TRIES = 2000;
+const COMES_BACK = [1001, 1005, 1006, 1011, 1012, 1013, 1014, 4500]; // as in the htmx-config
+const SIGN_IN = 4401;
+const OVER = [4403, 4404];
+
+const root = document.documentElement;
+const chip = document.getElementById("fresh");
+const asOf = document.getElementById("as-of");
+const spoken = document.getElementById("say");
+const zone = root.dataset.zone || "UTC";
+const clockFace = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+let feed = document.getElementById("feed");
+let skew = Number(root.dataset.now) * 1000 - Date.now();
+let socket = null;
+let open = false; // the socket
+let whole = false; // the whole view has come over it
+let heard = Date.now();
+let lost = Date.now(); // since when there is no connection; 0 while there is one
+let tried = 0;
+let leaving = false;
+let over = 0; // the close code after which nothing comes any more
+
+/** Unix seconds by the server's clock. */
+export const now = () => (Date.now() + skew) / 1000;
+
+// ---- freshness ----
+
+function state() {
+  if (over) return "ended";
+  if (open && whole && Date.now() - heard < SILENT_AFTER) return "live";
+  return open || Date.now() - lost < OFFLINE_AFTER ? "catching-up" : "offline";
+}
+
+function show() {
+  const is = state();
+  if (root.dataset.live === is) return;
+  const was = root.dataset.live;
+  root.dataset.live = chip.dataset.live = is;
+  if (was === "offline" || is === "offline" || is === "ended") say(chip.innerText);
+}
+
+function heardAt(seconds) {
+  const text = clockFace.format(seconds * 1000);
+  if (asOf.textContent !== text) asOf.textContent = text;
+}
+
+/** Opens a new connection in place of whatever is left of the old one. */
+export function again() {
+  if (over || leaving || Date.now() - tried < BETWEEN_TRIES) return;
+  tried = Date.now();
+  dropped();
+  const old = socket;
+  const fresh = feed.cloneNode(false);
+  fresh.removeAttribute("data-htmx-powered");
+  feed.replaceWith(fresh);
+  feed = fresh;
+  socket = null;
+  old?.close();
+  htmx.process(fresh);
+}
+
+function dropped() {
+  open = whole = false;
+  lost ||= Date.now();
+  show();
+}
+
+/** Sends a JSON message; false where nothing is connected. */
+export function send(message) {
+  if (socket?.readyState !== WebSocket.OPEN) return false;
+  socket.send(JSON.stringify(message));
+  return true;
+}
+
+document.addEventListener("htmx:ws:after:connection", (event) => {
+  socket = event.detail.connection.socket;
+  open = true;
+  whole = false;
+  heard = Date.now();
+  show();
+});
+
+document.addEventListener("htmx:ws:before:message:incoming", () => {
+  heard = Date.now();
+});
+
+document.addEventListener("htmx:ws:after:message:incoming", (event) => {
+  let message;
+  try {
+    message = JSON.parse(event.detail.message.data);
+  } catch {
+    return;
+  }
+  if (message.id) root.dataset.position = message.id;
+  if (typeof message.at === "number") {
+    const other = message.at * 1000 - Date.now();
+    if (Math.abs(other - skew) > 400) skew = other;
+  }
+  if (message.content !== undefined) {
+    whole = true;
+    lost = 0;
+  }
+  heardAt(now());
+  show();
+});
+
+document.addEventListener("htmx:ws:close", (event) => {
+  if (leaving) return;
+  dropped();
+  const code = event.detail.code;
+  if (code === SIGN_IN) location.assign("/login?next=" + encodeURIComponent(location.pathname));
+  else if (OVER.includes(code)) stop(code);
+  else if (!COMES_BACK.includes(code)) setTimeout(again, 1000 + 2000 * Math.random());
+});
+
+// A frame that could not be put in leaves the page behind: the whole view heals it.
+document.addEventListener("htmx:ws:error", (event) => {
+  if (event.detail.error instanceof Error) setTimeout(again, BETWEEN_TRIES);
+});
+
+function stop(code) {
+  over = code;
+  const box = document.getElementById("stop");
+  const said = document.getElementById("stops")?.content.querySelector(`[data-code="${code}"]`);
+  if (said) {
+    box.querySelector("h2").textContent = said.dataset.title;
+    box.querySelector("p").textContent = said.textContent;
+  }
+  box.hidden = false;
+  show();
+}
+
+function back() {
+  if (!open || Date.now() - heard > STALE_AFTER) again();
+}
+
+addEventListener("online", back);
+addEventListener("focus", back);
+addEventListener("pagehide", () => {
+  leaving = true;
+});
+addEventListener("pageshow", (event) => {
+  leaving = false;
+  if (event.persisted) again();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) back();
+});
+
+// ---- what a screen reader hears: the newest few, not more often than every four seconds ----
+
+const waiting = [];
+let quiet = 0;
+
+export function say(text) {
+  waiting.push(text);
+  if (!quiet) quiet = setTimeout(speak, 300);
+}
+
+function speak() {
+  spoken.textContent = waiting.splice(0).slice(-3).join(". ");
+  quiet = setTimeout(() => {
+    quiet = 0;
+    if (waiting.length) say(waiting.pop());
+  }, 4000);
+}
+
+// ---- clocks: the same figures as app/render/times.py ----
+
+function figure(seconds, sign = "") {
+  if (seconds < 600) return [`${sign}${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`, ""];
+  if (seconds < 7200) return [`${sign}${Math.floor(seconds / 60)}`, "min"];
+  if (seconds < 172800) return [`${sign}${Math.floor(seconds / 3600)}`, "h"];
+  return [`${sign}${Math.floor(seconds / 86400)}`, "days"];
+}
+
+const CLOCKS = {
+  until(at, is) {
+    return at > is ? figure(Math.floor(at - is + 0.999)) : figure(Math.floor(is - at), is - at >= 1 ? "−" : "");
+  },
+  since(at, is) {
+    const gone = Math.max(Math.floor(is - at), 0);
+    return gone < 3600 ? [`${Math.floor(gone / 60)}:${String(gone % 60).padStart(2, "0")}`, ""] : figure(gone);
+  },
+  age(at, is) {
+    const gone = Math.max(Math.floor(is - at), 0);
+    return gone < 600 ? [String(Math.floor(gone / 60)), "min"] : figure(gone);
+  },
+};
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function clock(element, is) {
+  const { clock: kind, at, tail = "" } = element.dataset;
+  const [text, unit] = CLOCKS[kind](Number(at), is);
+  put(element.children[0], text);
+  put(element.children[1], unit + tail);
+}
+
+function ago(element, is) {
+  const gone = Math.max(Math.floor(is - Number(element.dataset.ago)), 0);
+  put(element, gone < 60 ? `${gone} s` : (gone < 600 ? [Math.floor(gone / 60), "min"] : figure(gone)).join(" "));
+}
+
+/** The bar under a waiting person: six minutes wide; amber from two, red from five. */
+function wait(rail, is) {
+  const gone = Math.max(is - Number(rail.dataset.wait), 0);
+  const level = gone >= 300 ? "late" : gone >= 120 ? "risk" : "";
+  const bar = rail.children[1];
+  bar.setAttribute("width", `${Math.min(gone / 3.6, 100).toFixed(1)}%`);
+  bar.setAttribute("class", level ? `wait-${level}` : "wait");
+  const card = rail.closest("[data-level]");
+  if (card.dataset.level === level) return;
+  card.dataset.level = level;
+  card.querySelector(".clock").className = `clock ${level || "here"}`;
+}
+
+function needle(rail, is) {
+  const { start, due } = rail.dataset;
+  const gone = Math.max(Math.min((is - start) / (due - start), 1), 0) * 100;
+  rail.querySelector(".needle")?.setAttribute("x", `${gone.toFixed(1)}%`);
+}
+
+/** The promised window on a line that begins now. */
+function axis(line, is) {
+  const { start, due } = line.dataset;
+  if (is >= due) return line.setAttribute("hidden", "");
+  const left = (Math.max(start - is, 0) / ((due - is) * 1.25)) * 100;
+  const box = line.querySelector(".window");
+  box.setAttribute("x", `${left.toFixed(1)}%`);
+  box.setAttribute("width", `${(80 - left).toFixed(1)}%`);
+}
+
+const MOVING = [["[data-clock]", clock], ["[data-ago]", ago], ["[data-wait]", wait], [".rail[data-due]", needle], [".axis[data-due]", axis]];
+
+/** Sets every clock; to be called after new markup too, before it is painted. */
+export function clocks() {
+  const is = now();
+  for (const [selector, set] of MOVING) for (const element of document.querySelectorAll(selector)) set(element, is);
+}
+
+/** Starts the page's clock; `each` is called every second. */
+export function start(each) {
+  const tick = () => {
+    clocks();
+    each();
+    show();
+    if (Date.now() - Math.max(heard, tried) > SILENT_AFTER) again();
+    setTimeout(tick, 1000 - ((Date.now() + skew) % 1000) + 5);
+  };
+  tick();
+}
