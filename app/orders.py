@@ -172,6 +172,7 @@ class Order(Struct, kw_only=True, omit_defaults=True):
     delivery_code: str | None = None
     bags: int | None = None
     arrival: Arrival | None = None
+    outcomes: bool = True  # does its system tell what became of a line item?
     timeline: tuple[Entry, ...] = ()
     version: int = 0
     rev: int = 0  # grows with every commit; numbers the tracking page's frames
@@ -183,6 +184,7 @@ class Order(Struct, kw_only=True, omit_defaults=True):
     open: Mark | None = None
     end: Mark | None = None
     told: Reason | None = None
+    word: str | None = None
     gone: tuple[Item, ...] = ()  # lines that a whole list ended: their names may be wanted again
     listed: int = 0  # so many of `items` stand in the order of the last whole list
 
@@ -215,6 +217,8 @@ class OrderEvent(Struct, frozen=True, kw_only=True):
     code: str | None = None
     store: str | None = None
     said: str | None = None  # the provider's own id of the store, for "unknown store"
+    home: str | None = None  # our store of an order whose events name none; any word about the store outweighs it
+    outcomes: bool = True  # False: this order system never tells what became of a line item
     fulfilment: str | None = None
     placed_at: float | None = None
     promised: Promise | None = None
@@ -330,7 +334,15 @@ def goes_back(old: Order, stage: str) -> bool:
 
 
 def begun(event: OrderEvent) -> Order:
-    return Order(source=event.source, provider=event.provider, ref=event.ref, first=event.heard, stamps={})
+    return Order(
+        source=event.source,
+        provider=event.provider,
+        ref=event.ref,
+        first=event.heard,
+        store=event.home,
+        outcomes=event.outcomes,
+        stamps={},
+    )
 
 
 def _status(order: Order, event: OrderEvent, stage: str | None, stamp: Stamp) -> int:
@@ -340,6 +352,8 @@ def _status(order: Order, event: OrderEvent, stage: str | None, stamp: Stamp) ->
         stale += _mark(order, event, stage, stamp)
     for flag in event.flags:
         stale += not _set(order, "flag:" + flag, stamp)
+    if (stage or event.flags) and _set(order, "raw", stamp):
+        order.word = event.raw_status or event.name
     if event.reason is not None:
         if _set(order, "reason", stamp):
             order.told = event.reason
@@ -441,14 +455,16 @@ def _line(order: Order, was: Item | None, item: Item, stamp: Stamp) -> tuple[Ite
 
 
 def _natural(key: str) -> tuple[int, str]:
-    return (len(key), key) if key.isdecimal() else (0, key)
+    number = key.partition("#")[0]
+    return (len(number), key) if number.isdecimal() else (0, key)
 
 
 def settle(order: Order) -> None:
     """Derives what is shown from what was said: stage, flags, reason."""
     top = order.end or order.open
-    if top is not None:
-        order.stage, order.raw_status = top.stage, top.raw
+    # Who is first heard of by an overlay ("on hold") has been placed, whatever else we don't know.
+    order.stage = top.stage if top else "placed"
+    order.raw_status = order.end.raw if order.end else order.word
     clear = top.clear if top else None
     flying = [
         name[5:] for name, stamp in order.stamps.items() if name[:5] == "flag:" and _flies(name[5:], stamp, clear)
@@ -488,7 +504,21 @@ def _too_late(event: OrderEvent, order: Order) -> str:
 
 # `ended_at` may be set right by an end that came too late to be seen, so it makes no version.
 _HIDDEN: Final = frozenset(
-    {"stamps", "open", "end", "told", "gone", "listed", "heard", "first", "rev", "version", "updated_at", "ended_at"}
+    {
+        "stamps",
+        "open",
+        "end",
+        "told",
+        "word",
+        "gone",
+        "listed",
+        "heard",
+        "first",
+        "rev",
+        "version",
+        "updated_at",
+        "ended_at",
+    }
 )
 _looks: Final = attrgetter(*(name for name in Order.__struct_fields__ if name not in _HIDDEN))
 
@@ -716,10 +746,10 @@ def work(order: Order, pace: Pace) -> float | None:
     trip = 0.0 if pickup else pace.trip
     if rank >= RANK["picked"]:
         return 0.0 if pickup and rank >= RANK["ready"] else pace.left.get(order.stage, 0.0) + trip
-    if order.items is None:
+    if order.items is None or not order.outcomes:
         return None
     _, _, lines = tally(order)
-    return lines * (own_pace(order) or pace.item) + pace.left["picked"] + trip
+    return lines * (own_pace(order) or pace.item) + pace.left.get("picked", 0.0) + trip
 
 
 def own_pace(order: Order) -> float | None:
@@ -742,6 +772,8 @@ def tally(order: Order) -> tuple[int, int, int]:
 
 def progress(order: Order) -> str:
     done, lines, _ = tally(order)
+    if lines and not order.outcomes:
+        return f"{lines} items"
     if lines and RANK["preparing"] <= RANK[order.stage] < RANK["staged"]:
         return f"{done} of {lines} picked"
     return order.stage.replace("_", " ")

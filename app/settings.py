@@ -79,8 +79,10 @@ class Source(Struct, frozen=True, kw_only=True):
                 return ours
         return self.store
 
-    def knows(self, said: str | None) -> bool:
-        return said is None or self.store_ids.get(said, said) in self.stores
+    @property
+    def fallback(self) -> str | None:
+        """Our store of an order whose events name none: the configured one, or the only one there is."""
+        return self.store or (next(iter(self.stores)) if len(self.stores) == 1 else None)
 
 
 class Settings(Struct, frozen=True, kw_only=True):

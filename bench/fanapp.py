@@ -1,4 +1,5 @@
-"""The live path alone, for fanout.py: Redis channel `board` in, hub, mailboxes, sockets out. REDIS_PORT and PORT say where."""
+"""The live path alone, for fanout.py: Redis channel `board` in, hub, mailboxes, sockets out.
+PORT and REDIS_PORT say where."""
 
 import asyncio
 import gc

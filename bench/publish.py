@@ -1,33 +1,32 @@
-"""Publishes timed messages: publish.py REDIS_PORT CHANNEL RATE SECONDS [SIZE] — or http://host:port/path as CHANNEL to POST there."""
+"""Publishes timed messages, each an order's fragment: publish.py REDIS_PORT CHANNEL RATE SECONDS SIZE."""
 
 import socket
 import sys
 import time
 
-port, channel, rate, seconds = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
-size = int(sys.argv[5]) if len(sys.argv) > 5 else 1000
-http = channel.startswith("http")
-if http:
-    hostport, path = channel[7:].split("/", 1)
-    host, port = hostport.split(":")[0], int(hostport.split(":")[1])
-else:
-    host = "127.0.0.1"
-s = socket.create_connection((host, port))
-s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-start = time.monotonic()
-i = 0
-while (t := time.monotonic()) - start < seconds:
-    due = start + i / rate
-    if due > t:
-        time.sleep(due - t)
-    body = (b'<div id="order-%d" hx-swap-oob="true">t=%d ' % (i % 200, time.monotonic_ns())).ljust(
-        size - 6, b"x"
-    ) + b"</div>"
-    if http:
-        s.sendall(b"POST /%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(body)) + body)
-    else:
-        s.sendall(
-            b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(channel), channel.encode(), len(body), body)
-        )
-    s.recv(65536)
-    i += 1
+
+def body(number: int, size: int) -> bytes:
+    start = b'<div id="order-%d" hx-swap-oob="true">t=%d ' % (number % 200, time.monotonic_ns())
+    return start.ljust(size - 6, b"x") + b"</div>"
+
+
+def command(*words: bytes) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
+def main(port: int, channel: bytes, rate: float, seconds: float, size: int) -> None:
+    redis = socket.create_connection(("127.0.0.1", port))
+    redis.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    start, number = time.monotonic(), 0
+    while (now := time.monotonic()) - start < seconds:
+        due = start + number / rate
+        if due > now:
+            time.sleep(due - now)
+        redis.sendall(command(b"PUBLISH", channel, body(number, size)))
+        redis.recv(65536)
+        number += 1
+
+
+if __name__ == "__main__":
+    _, port, channel, rate, seconds, size = sys.argv
+    main(int(port), channel.encode(), float(rate), float(seconds), int(size))

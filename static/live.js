@@ -63,7 +63,13 @@ export function again() {
   feed = fresh;
   socket = null;
   old?.close();
-  htmx.process(fresh);
+  connect();
+}
+
+/** htmx sets itself up by a timer, before or after the modules: so the socket is opened by us, once all are there. */
+function connect() {
+  htmx.process(feed);
+  feed.dispatchEvent(new Event("live"));
 }
 
 function dropped() {
@@ -238,6 +244,9 @@ function axis(line, is) {
   const box = line.querySelector(".window");
   box.setAttribute("x", `${left.toFixed(1)}%`);
   box.setAttribute("width", `${(80 - left).toFixed(1)}%`);
+  const from = line.querySelector(".from");
+  from.setAttribute("x", `${left.toFixed(1)}%`);
+  if (left < 14) from.textContent = "";
 }
 
 const MOVING = [["[data-clock]", clock], ["[data-ago]", ago], ["[data-wait]", wait], [".rail[data-due]", needle], [".axis[data-due]", axis]];
@@ -250,6 +259,7 @@ export function clocks() {
 
 /** Starts the page's clock; `each` is called every second. */
 export function start(each) {
+  connect();
   const tick = () => {
     clocks();
     each();

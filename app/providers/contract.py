@@ -15,6 +15,7 @@ from app.orders import OrderEvent
 from app.settings import Source
 
 DEPTH_MOST: Final = 32
+LAST: Final = 32_503_680_000  # the year 3000: beyond the calendar's end no screen could show it
 T = TypeVar("T")
 
 
@@ -55,7 +56,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     masked: Callable[[bytes], bytes] = same  # the query as it may be kept
 
 
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)  # an unclosed one too: else this is quadratic
+_ODD: Final = re.compile(rb"\\u|\d[eE]")  # a lone surrogate, a number without end
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 
@@ -65,7 +67,7 @@ def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
         body.decode()
         if too_deep(body):
             raise Unreadable(f"The body is nested deeper than {DEPTH_MOST} levels.")
-        if b"\\u" in body:  # a lone surrogate in a field that the shape leaves out would pass unread
+        if _ODD.search(body):  # in a field that the shape leaves out they would pass unread
             msgspec.json.decode(body)
         return decoder.decode(body)
     except UnicodeDecodeError:
@@ -127,9 +129,10 @@ def instant(value: str | None, zone: tzinfo) -> float | None:
     except ValueError:
         return None
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (OverflowError, OSError, ValueError):
         return None
+    return seconds if 0 <= seconds < LAST else None
 
 
 def normal(status: str) -> str:

@@ -134,7 +134,9 @@ def parse(source: Source, call: Call) -> list[OrderEvent]:
         flags=meaning.flags,
         code=text(cart.queue_number, 32) or (text(cart.id, 128) or cart.uuid)[-4:],
         said=said,
-        store=_store(source, said),
+        store=source.home(said) if said is not None else None,
+        home=source.fallback,
+        outcomes=False,
         fulfilment=_fulfilment(cart.reservation_mode),
         placed_at=instant(cart.checked_out_time, source.zone),
         promised=_promise(instant(cart.reservation_start_window, source.zone)),
@@ -160,11 +162,6 @@ def _cart(body: bytes) -> Cart:
 def _understood(name: str) -> None:
     if normal(name) != EVENT:
         raise NotUnderstood(f"Jane's event {text(name, 80)!r} is not known here; {EVENT} is.")
-
-
-def _store(source: Source, said: str | None) -> str | None:
-    """A cart without a store must not move an order that has one: it says nothing, unless there is one store only."""
-    return None if said is None and len(source.stores) != 1 else source.home(said)
 
 
 def _fulfilment(mode: str | None) -> str | None:

@@ -171,7 +171,8 @@ def parse(source: Source, call: Call) -> list[OrderEvent]:
         raw_status=text(hook.event_name, 80),
         code=text(payload.order_ref, 64),
         said=said,
-        store=_store(source, said),
+        store=source.home(said) if said is not None else None,
+        home=source.fallback,
         fulfilment=FULFILMENTS.get(normal(payload.service_type or "")),
         promised=_window(source, payload.time_slot, payload.timeslot),
         # It stays on all events after a reschedule; only the rescheduling itself raises the flag.
@@ -219,11 +220,6 @@ def _id(value: Id | None, what: str) -> str:
     if word is None or len(word) > ID_MOST:
         raise Unreadable(f"{what} must be an id of 1 to {ID_MOST} characters.")
     return word
-
-
-def _store(source: Source, said: str | None) -> str | None:
-    """An event without a place must not move an order that has one: it says nothing, unless there is one store only."""
-    return None if said is None and len(source.stores) != 1 else source.home(said)
 
 
 def _window(source: Source, *slots: Slot | None) -> Promise | None:

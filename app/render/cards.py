@@ -185,7 +185,7 @@ def card(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
         "attention": shown, "clock": _clock(order, where, coming), "note": _note(order, where),
         "was": _was(order, where), "chips": _chips(order, where, back), "line": _line(order, where),
         "rail": rail(order, where.now) if where.place == "picking" else None, "tally": _tally(order, where),
-        "end": first(order.shopper.name) if order.shopper and where.place == "picking" else "",
+        "end": _end(order, where),
         "order": order.key if ready else None,
     }  # fmt: skip
 
@@ -201,7 +201,7 @@ def _clock(order: Order, where: Where, coming: bool) -> tuple[str, int, tuple[st
         return "age", int(at), age(at, now), "here", " on the way"
     if due is None or met(order):
         at = reached(order, where.place)
-        return "age", int(at), age(at, now), "calm", " on the shelf" if where.place == "ready" else " so far"
+        return "age", int(at), age(at, now), "calm", " on shelf" if where.place == "ready" else " so far"
     return "until", int(due), until(due, now), "", ""
 
 
@@ -220,10 +220,8 @@ def reached(order: Order, place: str) -> float:
 
 def _note(order: Order, where: Where) -> list[str | Markup]:
     promise = order.promised
-    if promise is None or order.end is not None:
+    if promise is None or met(order):
         return []
-    if met(order):
-        return ["until ", stamp(promise.end, where.now, where.zone)] if promise.end else []
     if promise.end is not None:
         return ["by ", stamp(promise.end, where.now, where.zone)]
     return ["for ", stamp(promise.start, where.now, where.zone)] if promise.start else []
@@ -313,11 +311,20 @@ def _tally(order: Order, where: Where) -> list[Chip]:
     if where.place == "ready" and order.bags:
         marks.append(("", "shopping-bag", f"{order.bags} bags" if order.bags > 1 else "1 bag"))
     if where.place in ("picking", "ready"):
+        both = replaced and refunded
         if replaced:
-            marks.append(("replaced", "arrow-left-right", f"{replaced} replaced"))
+            marks.append(("replaced", "arrow-left-right", str(replaced) if both else f"{replaced} replaced"))
         if refunded:
-            marks.append(("refunded", "receipt-text", f"{refunded} refunded" if _money(order) else f"{refunded} missing"))
+            word = "refunded" if _money(order) else "missing"
+            marks.append(("refunded", "receipt-text", str(refunded) if both else f"{refunded} {word}"))
     return marks
+
+
+def _end(order: Order, where: Where) -> list[str | Markup]:
+    if where.place == "picking":
+        return [first(order.shopper.name)] if order.shopper and order.shopper.name else []
+    until = order.promised.end if order.promised and order.end is None and met(order) else None
+    return ["until ", stamp(until, where.now, where.zone)] if until else []
 
 
 def _money(order: Order) -> bool:

@@ -28,6 +28,11 @@ def _stamp(minute: int, quarter: int, zone: tzinfo, lang: str) -> Markup:
     return Markup(f'<time datetime="{there.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}">{shown}</time>')
 
 
+def hour(at: float, zone: tzinfo) -> str:
+    """The time alone, for where no element can stand."""
+    return f"{datetime.fromtimestamp(at, zone):%H:%M}"
+
+
 def exact(at: float, zone: tzinfo) -> Markup:
     """`<time>` with seconds."""
     there = datetime.fromtimestamp(at, zone)

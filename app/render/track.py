@@ -9,7 +9,7 @@ from msgspec import Struct
 from app.orders import MOVES, PICKUPS, RANK, Arrival, Attention, Order, Promise, attention, deadline, tally, went_back
 from app.render.cards import counts, first, wait_level, wait_share
 from app.render.goods import groups, money
-from app.render.times import day, exact, lasted, since, stamp
+from app.render.times import day, exact, hour, lasted, since, stamp
 from app.render.words import Words, fill
 from app.settings import Store
 
@@ -46,7 +46,7 @@ def view(order: Order, seen: View) -> dict[str, Any]:
         "arrivals": _arrivals(arrival, seen) if arrival else (), "groups": groups(order, seen.words),
         "count": seen.words.say("done_of", done=str(done), lines=str(lines)) if done and not over else lines,
         "bar": _bar(order) if done and not over else None, "facts": _facts(order, seen, over),
-        "door": order.delivery_code if order.delivery_code and not over else None, "trail": _trail(order, seen),
+        "door": order.delivery_code if order.delivery_code and not over else None, "trail": _trail(order, seen, over),
         "phone": seen.store.phone, "street": seen.store.street or seen.store.name, "ends": _ends(order, seen),
     }  # fmt: skip
 
@@ -189,12 +189,12 @@ def _when(order: Order, seen: View, shown: Attention) -> dict[str, Any] | None:
         return None
     held = "on_hold" in order.flags
     at, old = promise.start or due, order.previous_promise
-    axis = None if held or seen.now >= due else scale(promise.start, due, seen.now)
+    axis = None if held or seen.now >= due else scale(promise.start, due, seen)
     return {
         "range": window(promise, seen), "day": day(at, seen.now, seen.zone, seen.words.lang), "void": held,
         "moved": seen.words.say("moved", old=window(old, seen)) if old and old != promise and not held else "",
         "say": seen.words.small[_sure(order, shown, held)], "axis": axis, "start": int(promise.start or 0),
-        "due": int(due), "from": seen.at(promise.start), "till": seen.at(due),
+        "due": int(due),
     }  # fmt: skip
 
 
@@ -217,11 +217,13 @@ def window(promise: Promise, seen: View) -> Markup:
     return seen.words.say("from", time=seen.at(promise.start))
 
 
-def scale(start: float | None, due: float, now: float) -> dict[str, str]:
+def scale(start: float | None, due: float, seen: View) -> dict[str, str]:
     """The promised window on a line that begins now; the page moves it on."""
-    span = (due - now) * 1.25
-    left = max((start or now) - now, 0) / span * 100
-    return {"x": f"{left:.1f}%", "width": f"{80 - left:.1f}%"}
+    begin = start if start is not None and start > seen.now else seen.now
+    left = (begin - seen.now) / (due - seen.now) * 80
+    shown = hour(begin, seen.zone) if 14 <= left <= 45 else ""
+    end = seen.words.say("promised_by", time=hour(due, seen.zone))
+    return {"x": f"{left:.1f}%", "width": f"{80 - left:.1f}%", "start": shown, "end": end}
 
 
 # ---- steps ----
@@ -328,8 +330,9 @@ def _destination(order: Order, page: dict[str, str]) -> list[tuple[str, str]]:
     return facts
 
 
-def _trail(order: Order, seen: View) -> list[tuple[str, str | Markup, Markup]]:
-    """The timeline, newest first, in the customer's words; a step back is said to be one."""
+def _trail(order: Order, seen: View, over: bool) -> list[tuple[str, str | Markup, Markup]]:
+    """The timeline, newest first, in the customer's words; a step back is said to be one. Only where the line of
+    steps can't tell it all: after the end, after a step back, on hold."""
     told, lines = seen.words.trail, []
     rank, stage = -1, ""
     for entry in order.timeline:
@@ -342,7 +345,8 @@ def _trail(order: Order, seen: View) -> list[tuple[str, str | Markup, Markup]]:
         words = fill(told["back"], {"step": told[entry.stage]}) if back else told[entry.stage]
         lines.append(("back" if back else "", words, seen.at(entry.at)))
         rank, stage = RANK[entry.stage], entry.stage
-    return lines[::-1] if len(lines) > 1 else []
+    odd = over or "on_hold" in order.flags or any(kind for kind, _, _ in lines)
+    return lines[::-1] if odd and len(lines) > 1 else []
 
 
 def _ends(order: Order, seen: View) -> Markup | str:

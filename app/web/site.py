@@ -28,10 +28,12 @@ POLICY: Final = (
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: under that a browser says "null" for the origin of our own forms.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(self)",
 }
+SECRET: Final = {"Referrer-Policy": "no-referrer"}  # the address itself is the key
 PRIVATE: Final = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
 
 
@@ -81,12 +83,15 @@ class Site(Struct, frozen=True, kw_only=True):
         return bool(boot and same_text(token, boot)) or await self.people.token(token) is not None
 
     def ours(self, connection: Connection) -> bool:
-        """Does a request or socket come from our own pages? By Origin, else by what the browser says of its site."""
+        """Does a request or socket come from our own pages? By its Origin, and by what the browser says of its site."""
+        site = connection.headers.get("sec-fetch-site")
+        if site not in (None, "same-origin", "none"):
+            return False
         origin = connection.headers.get("origin")
-        if origin is not None:
-            host = connection.headers.get("host", "")
-            return origin in (self.settings.server.public_url, f"http://{host}", f"https://{host}")
-        return connection.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+        if origin in (None, "null"):  # a form of a page that sends no referrer has the origin "null"
+            return origin is None or site == "same-origin"
+        host = connection.headers.get("host", "")
+        return origin in (self.settings.server.public_url, f"http://{host}", f"https://{host}")
 
     def guard(self, connection: Connection) -> None:
         """Nothing on a page changes by another site's doing."""

@@ -10,7 +10,7 @@ from app.errors import Away, Unknown
 from app.orders import Order
 from app.store.links import AFTER_END, Link
 from app.web.live import hold, member, refuse
-from app.web.site import PRIVATE, Site
+from app.web.site import PRIVATE, SECRET, Site
 
 Call = Request[Any, Any, Any]
 TOKEN_MOST: Final = 64
@@ -35,7 +35,7 @@ async def page(site: NamedDependency[Site], token: FromPath[str]) -> Response[st
     try:
         link, order = await opened(site, token)
     except Unknown:
-        return Response(site.render.ended_page("en"), status_code=404, media_type="text/html", headers=dict(PRIVATE))
+        return Response(site.render.ended_page("en"), status_code=404, media_type="text/html", headers={**PRIVATE, **SECRET})
     body = site.render.track_page(
         order,
         site.clock(),
@@ -44,7 +44,7 @@ async def page(site: NamedDependency[Site], token: FromPath[str]) -> Response[st
         lang="en",
         position=f"{site.relay.epoch}:{order.rev}",
     )
-    return Response(body, media_type="text/html", headers=dict(PRIVATE))
+    return Response(body, media_type="text/html", headers={**PRIVATE, **SECRET})
 
 
 @websocket("/live/track/{token:str}")

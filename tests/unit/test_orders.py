@@ -165,7 +165,7 @@ def test_an_overlay_keeps_the_stage_and_ends_with_the_next_word_about_it(flag: s
 
 def test_an_overlay_before_any_stage_is_shown() -> None:
     order = fold(word(None, 5, flags=("on_hold",), reason=Reason("X")))
-    assert (order.stage, order.flags, order.reason, order.raw_status) == ("cart", ("on_hold",), Reason("X"), None)
+    assert (order.stage, order.flags, order.reason, order.raw_status) == ("placed", ("on_hold",), Reason("X"), "word")
 
 
 @pytest.mark.parametrize("flag", ["late", "reviewed", "payment_failed", "suspected"])
