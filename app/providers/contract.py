@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from app.errors import Unreadable
-from app.orders import OrderEvent
+from app.orders import Item, Order, OrderEvent
 from app.settings import Source
 
 DEPTH_MOST: Final = 32
@@ -38,6 +38,85 @@ def same(body: bytes) -> bytes:
     return body
 
 
+class Request(Struct, frozen=True, kw_only=True):
+    """A call to an order system, ready to be sent."""
+
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    body: bytes = b""
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """What it answered. `asked` is when the request began, `heard` when its answer was read; header names lower case."""
+
+    status: int
+    asked: float
+    heard: float
+    headers: dict[str, str] = {}
+    body: bytes = b""
+
+
+class Follow(Struct, frozen=True, kw_only=True):
+    """A polled order as we follow it. `asked`: the start of each resource's last good request; `stopped`: resources
+    that are over for good; `marks`: the provider's own notes from one poll to the next."""
+
+    source: str
+    ref: str
+    began: float
+    store: str | None = None
+    user_id: str | None = None
+    items: tuple[Item, ...] | None = None
+    asked: dict[str, float] = {}
+    stopped: frozenset[str] = frozenset()
+    marks: dict[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        return f"{self.source}:{self.ref}"
+
+
+class Location(Struct, frozen=True):
+    """Where the shopper is: kept in a key of its own that soon ends, never in the ledger."""
+
+    latitude: float
+    longitude: float
+    at: float
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """What a poll's answer means. `stop`: this resource is over for good; `over`: so is the following; `renew`: the
+    token was refused, get another and ask once more; `failed`: in words, to be asked again after a pause."""
+
+    events: tuple[OrderEvent, ...] = ()
+    location: Location | None = None
+    stop: bool = False
+    over: bool = False
+    renew: bool = False
+    failed: str | None = None
+    marks: dict[str, str] = {}
+
+
+class Polling(Struct, frozen=True, kw_only=True):
+    """How an order system is asked. `plan` names each resource to ask and when (an empty plan ends the following);
+    `token` gives the name a token is kept under and the request for it, `granted` the token and its seconds."""
+
+    plan: Callable[[Source, Follow, Order | None, float], dict[str, float]]
+    request: Callable[[Source, Follow, str, str | None], Request]
+    hear: Callable[[Source, Follow, Order | None, str, Reply], Heard]
+    token: Callable[[Source, Follow], tuple[str, Request]] | None = None
+    granted: Callable[[Reply], tuple[str, float]] | None = None
+
+
+class Calling(Struct, frozen=True, kw_only=True):
+    """How an effect reaches the order system. `request` is None where there is no such call; `outcome` reads the
+    answer: done, retry (trying again may help) or refused, with a reason for the staff."""
+
+    request: Callable[[Source, Order, str | None], Request | None]
+    outcome: Callable[[Reply], tuple[str, str]]
+    repeatable: bool = False  # may an answer that never came be asked for again?
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """An order system. `verify` raises Forged; `parse` raises Unreadable or NotUnderstood; `redact` returns the body
     as the ledger may keep it (card data, control digits and positions gone)."""
@@ -53,6 +132,10 @@ class Provider(Struct, frozen=True, kw_only=True):
     status: int = 202
     answer: bytes = b""
     signed: bool = False  # `verify` needs the body
+    forms: frozenset[str] = frozenset()  # tails whose body is a form, not JSON
+    respond: Callable[[Source, Call], bytes | None] | None = None  # answers a verified call itself: no event in it
+    polling: Polling | None = None
+    calls: dict[str, Calling] = {}  # by kind of effect
     masked: Callable[[bytes], bytes] = same  # the query as it may be kept
 
 

@@ -72,7 +72,10 @@ async def _answer(
     if not provider.signed:
         body = await _body(receive)
         call = msgspec.structs.replace(call, body=body)
-    _media(method, headers)
+    _media(method, headers, form=tail in provider.forms)
+    said = provider.respond(source, call) if provider.respond else None
+    if said is not None:
+        return Answer(200, said, _TYPED)
     keep = "" if provider.tails is None else tail  # a secret in the path is not kept
     raw = Raw(source=name, heard=heard, method=method, tail=keep, query=provider.masked(query), body=body)
     await site.intake.accept(raw, partial(provider.parse, source, call), provider.redact)
@@ -111,9 +114,9 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(chunks) if len(chunks) > 1 else chunk
 
 
-def _media(method: str, headers: dict[bytes, bytes]) -> None:
+def _media(method: str, headers: dict[bytes, bytes], *, form: bool) -> None:
     """JSON in UTF-8, not compressed. Who names no type is taken at the body's word."""
-    if method == "GET":
+    if method == "GET" or form:
         return
     kind, _, rest = headers.get(b"content-type", b"application/json").lower().partition(b";")
     kind, charset = kind.strip(), rest.replace(b'"', b"").strip()

@@ -35,7 +35,9 @@ async def page(site: NamedDependency[Site], token: FromPath[str]) -> Response[st
     try:
         link, order = await opened(site, token)
     except Unknown:
-        return Response(site.render.ended_page("en"), status_code=404, media_type="text/html", headers={**PRIVATE, **SECRET})
+        return Response(
+            site.render.ended_page("en"), status_code=404, media_type="text/html", headers={**PRIVATE, **SECRET}
+        )
     body = site.render.track_page(
         order,
         site.clock(),
