@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
 from msgspec import Struct
 from msgspec.json import encode
 
-from app.mailbox import Fragment, Mailbox, Tally, Tick, View
+from app.mailbox import Fragment, Group, Mailbox, Tally, Tick, View
 from app.wire import Frame, ignore
 
 PENDING_MOST: Final = 64 * 1024 * 1024  # bytes waiting for all sockets together
@@ -83,7 +83,7 @@ class Hub:
         self.on_text = on_text
         self.on_watched = on_watched
         self.on_unwatched = on_unwatched
-        self._groups: dict[str, set[Mailbox]] = {}
+        self._groups: dict[str, Group] = {}
         self._taken: Counter[Key] = Counter()
         self._stalled: dict[Mailbox, tuple[int, float]] = {}  # progress when last seen to grow, and when that was
         self._closed: Counter[int] = Counter()
@@ -106,18 +106,16 @@ class Hub:
             return
         mailbox.socket.on_text = partial(self.on_text, mailbox)
         mailbox.socket.on_close = partial(self._ended, mailbox)
-        members = self._groups.setdefault(group, set())
-        members.add(mailbox)
-        if len(members) == 1:
+        room = self._groups.setdefault(group, Group())
+        mailbox.enter(room)
+        if len(room) == 1:
             self.on_watched(group)
 
     def leave(self, mailbox: Mailbox) -> None:
-        members = self._groups.get(mailbox.group, set())
-        if mailbox not in members:
-            return
-        members.remove(mailbox)
+        room = self._groups.get(mailbox.group)
+        mailbox.leave()
         self._stalled.pop(mailbox, None)
-        if not members:
+        if room is not None and not room:
             del self._groups[mailbox.group]
             self.on_unwatched(mailbox.group)
 
@@ -133,30 +131,31 @@ class Hub:
     def groups(self) -> list[str]:
         return list(self._groups)
 
-    def members(self) -> Iterator[Mailbox]:
-        """Those of this moment: a copy, so that closing one of them is safe."""
-        return iter([mailbox for members in self._groups.values() for mailbox in members])
+    def members(self, group: str | None = None) -> list[Mailbox]:
+        """Those of this moment, of a group or of all: a copy, so that closing one of them is safe."""
+        rooms = self._groups.values() if group is None else [self._groups.get(group, Group())]
+        return [mailbox for room in rooms for mailbox in room.members()]
 
     # What they get
 
     def deliver(self, group: str, position: str, fragments: Mapping[str, Fragment]) -> int:
         """To how many sockets it was written at once; the others keep the newest of each order until they can."""
-        members = self._groups.get(group)
-        if not members:
+        room = self._groups.get(group)
+        if room is None:
             return 0
-        tick = Tick(position, fragments, len(members) > 1)
-        written = sum([mailbox.put(tick) for mailbox in tuple(members)])
+        tick = Tick(position, fragments, len(room) > 1)
+        written = room.put(tick)
         if tick.frame is not None:
             self._tally.add(tick.frame, written)
         return written
 
     def rejoin(self, group: str) -> None:
-        for mailbox in self._groups.get(group, ()):
+        for mailbox in self.members(group):
             mailbox.rejoin()
 
     def resync(self, group: str, position: str, content: str, revs: Mapping[str, int]) -> None:
         """A new whole view for all of a group: a gap could not be filled, or the epoch has changed."""
-        members = tuple(self._groups.get(group, ()))
+        members = self.members(group)
         view = View(position, content, revs, len(members) > 1)
         for mailbox in members:
             mailbox.show(view)
@@ -164,7 +163,7 @@ class Hub:
     # How they end
 
     def close_group(self, group: str, code: int) -> None:
-        for mailbox in tuple(self._groups.get(group, ())):
+        for mailbox in self.members(group):
             mailbox.close(code)
 
     def close_seats(self, code: int, *, session: str = "", link: str = "") -> None:
@@ -205,7 +204,6 @@ class Hub:
                 if here not in frames:
                     frames[here] = Frame(encode({"id": here, "at": at}))
                 mailbox.beat(frames[here])
-                self._tally.add(frames[here])
             if number % SLICE == 0:
                 await asyncio.sleep(0)
 
@@ -240,8 +238,8 @@ class Hub:
 
     def figures(self) -> Figures:
         kinds: Counter[str] = Counter()
-        for group, members in self._groups.items():
-            kinds[group.partition(":")[0]] += len(members)
+        for group, room in self._groups.items():
+            kinds[group.partition(":")[0]] += len(room)
         return Figures(
             sockets=dict(kinds),
             frames=self._tally.frames,

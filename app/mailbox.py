@@ -1,5 +1,6 @@
 """What one browser has yet to be sent: nothing while it keeps up, else the newest fragment of each order."""
 
+from asyncio import WriteTransport
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
@@ -42,15 +43,6 @@ class View:
         return message(self.position, self.content)
 
 
-def epoch(position: str) -> str:
-    return position.rpartition(":")[0]
-
-
-def later(one: str, other: str) -> str:
-    """The further of two positions of one epoch."""
-    return one if int(one.rpartition(":")[2]) >= int(other.rpartition(":")[2]) else other
-
-
 class Tally:
     """What has gone out, in frames and in bytes before compression."""
 
@@ -62,38 +54,55 @@ class Tally:
         self.bytes += times * len(frame.data)
 
 
-class Lane:
-    """The mailboxes of a group that keep up: of each only its transport is touched when a tick goes out.
-    Mailboxes, sockets and counters would be cold memory by the next tick: that alone made a delivery a quarter dearer."""
+class Group:
+    """Mailboxes that get the same ticks. Of one that keeps up only the transport is touched: the objects around it are
+    cold memory by the next tick, and going through them made a delivery a quarter dearer."""
 
     def __init__(self) -> None:
-        self.position = ""
+        self.position = ""  # of those that keep up
         self.ticks = 0
         self.plain: dict[Mailbox, WriteTransport] = {}
         self.packed: dict[Mailbox, WriteTransport] = {}
+        self.slow: dict[Mailbox, None] = {}  # joining, congested, just joined, or without a transport
 
-    def write(self, tick: Tick) -> int:
-        """To how many sockets. One that is full by now leaves within its own write, with this tick in its buffer."""
+    def __len__(self) -> int:
+        return len(self.plain) + len(self.packed) + len(self.slow)
+
+    def members(self) -> list["Mailbox"]:
+        return [*self.plain, *self.packed, *self.slow]
+
+    def put(self, tick: Tick) -> int:
+        """To how many it was written. A socket that is full by now turns slow within its own write."""
+        slow = tuple(self.slow)
         self.position = tick.position
         self.ticks += 1
-        if tick.frame is None:
-            return 0
-        written = len(self.plain) + len(self.packed)
-        data = tick.frame.plain
-        for transport in tuple(self.plain.values()):
+        written = self._write(tick.frame, tick.shared) if tick.frame is not None else 0
+        return written + sum([mailbox.put(tick) for mailbox in slow])
+
+    def _write(self, frame: Frame, shared: bool) -> int:
+        plain, packed = tuple(self.plain.values()), tuple(self.packed.values())
+        data = frame.plain
+        for transport in plain:
             transport.write(data)
-        if self.packed:
-            data = tick.frame.deflated if tick.shared else data
-            for transport in tuple(self.packed.values()):
-                transport.write(data)
-        return written
+        if packed and shared:
+            data = frame.deflated
+        for transport in packed:
+            transport.write(data)
+        return len(plain) + len(packed)
 
-    def enter(self, mailbox: "Mailbox", transport: WriteTransport) -> None:
-        (self.packed if mailbox.socket.deflate else self.plain)[mailbox] = transport
-
-    def leave(self, mailbox: "Mailbox") -> None:
-        self.packed.pop(mailbox, None)
+    def drop(self, mailbox: "Mailbox") -> None:
         self.plain.pop(mailbox, None)
+        self.packed.pop(mailbox, None)
+        self.slow.pop(mailbox, None)
+
+
+def epoch(position: str) -> str:
+    return position.rpartition(":")[0]
+
+
+def later(one: str, other: str) -> str:
+    """The further of two positions of one epoch."""
+    return one if int(one.rpartition(":")[2]) >= int(other.rpartition(":")[2]) else other
 
 
 class Mailbox:
@@ -101,56 +110,77 @@ class Mailbox:
 
     __slots__ = (
         "_age",
-        "_entered",
         "_floor",
-        "_lane",
         "_pending",
         "_position",
+        "_quick",
         "_reached",
+        "_room",
         "_view",
         "group",
         "joining",
         "seat",
-        "slow",
         "socket",
         "tally",
     )
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
-        self.group, self.tally = "", Tally()  # the hub's
-        self.seat: Any = None  # the hub's
+        self.group = ""  # this and the next two are the hub's
+        self.seat: Any = None
+        self.tally = Tally()
         self.joining = True
-        self.slow: dict[Mailbox, None] = {}  # the group's others: where this one is while it is not in the lane
-        self._lane: Lane | None = None  # where this one is while it keeps up
-        self._entered = 0
         self._position = ""
         self._reached = ""  # where it will be once what is pending has gone out; "" = nothing is
         self._pending: dict[str, Fragment] = {}
         self._view: View | None = None
         self._floor: Mapping[str, int] | None = None
         self._age = 0
-        socket.on_pause, socket.on_drain = self._out, self.flush
+        self._room: Group | None = None
+        self._quick = -1  # the tick after which it began to keep up; -1: it doesn't
+        socket.on_pause, socket.on_drain = self._slow, self.flush
 
     @property
     def position(self) -> str:
-        """What the browser has been sent. In the lane it moves with everybody's."""
-        lane = self._lane
-        return lane.position if lane is not None and lane.ticks != self._entered else self._position
+        """What the browser has been sent."""
+        room = self._room
+        return room.position if room is not None and 0 <= self._quick < room.ticks else self._position
 
-    def place(self, lane: Lane | None, slow: "dict[Mailbox, None]") -> None:
-        XXX
+    # Between the quick and the slow of its group
 
-    def _write(self, tick: Tick) -> bool:
-        self._position = tick.position
-        if tick.frame is not None:
-            self.socket.write(tick.frame, tick.shared)
-        return tick.frame is not None
+    def enter(self, room: Group) -> None:
+        self._room = room
+        room.slow[self] = None
+        self._keep_up()
 
-    def _keep(self, tick: Tick) -> bool:
+    def leave(self) -> None:
+        self._slow()
+        if self._room is not None:
+            self._room.drop(self)
+            self._room = None
+
+    def _keep_up(self) -> None:
+        """From here on it gets ticks as they are, if nothing is pending or to be held against them."""
+        room, transport = self._room, self.socket.line
+        if room is None or transport is None or not self.idle or self._floor is not None or self._quick >= 0:
+            return
+        self._quick = room.ticks
+        del room.slow[self]
+        (room.packed if self.socket.deflate else room.plain)[self] = transport
+
+    def _slow(self) -> None:
+        if self._room is not None and self._quick >= 0:
+            self._position, self._quick = self.position, -1
+            self._room.drop(self)
+            self._room.slow[self] = None
+
+    # What comes
+
+    def put(self, tick: Tick) -> bool:
+        """True where the tick was written at once."""
         self._turn(tick.position)
         fresh = self._fresh(tick.fragments)
-        if not self.joining and not self.socket.congested:
+        if self.idle:
             return self._write(tick if len(fresh) == len(tick.fragments) else Tick(tick.position, fresh, False))
         for key, fragment in fresh.items():
             known = self._pending.get(key)
@@ -159,9 +189,15 @@ class Mailbox:
         self._reached = tick.position
         return False
 
+    def _write(self, tick: Tick) -> bool:
+        self._position = tick.position
+        if tick.frame is not None:
+            self.socket.write(tick.frame, tick.shared)
+        return tick.frame is not None
+
     def _turn(self, position: str) -> None:
         """Revs of two epochs can't be compared: a restored store counts from where it was."""
-        last = self._reached or self.position
+        last = self._reached or self._position
         if last and epoch(position) != epoch(last):
             self._pending, self._floor, self._reached = {}, None, ""
 
@@ -173,8 +209,10 @@ class Mailbox:
         return {key: fragment for key, fragment in fragments.items() if fragment.rev >= floor.get(key, -1)}
 
     def rejoin(self) -> None:
-        """Gather again, before the view is read anew for `resync`: what changes meanwhile must land on top of it."""
-        self.joining, self.clear = True, False
+        """Gather anew, before a view is read for `resync`: what changes meanwhile must land on top of it."""
+        self._slow()
+        self._pending, self._view = {}, None
+        self.joining = True
 
     def open(self, position: str, content: str, revs: Mapping[str, int]) -> None:
         """Ends joining: the whole view, then what is newer. Too late, and dropped, after a `resync`."""
@@ -182,47 +220,54 @@ class Mailbox:
             self.show(View(position, content, revs))
 
     def resync(self, position: str, content: str, revs: Mapping[str, int]) -> None:
-        """A new whole view, in any state. A congested socket keeps only the newest one."""
+        """A new whole view, in any state, in place of all that is pending. Where the reading took time, `rejoin` first."""
         self.show(View(position, content, revs))
 
     def show(self, view: View) -> None:
+        self._slow()
         self._turn(view.position)
+        if not self.joining:
+            self._pending = {}
         self._pending = {k: f for k, f in self._pending.items() if f.rev > view.revs.get(k, -1)}
         self._reached = later(self._reached, view.position) if self._reached else view.position
         self._view = view
         self._floor, self._age = view.revs or None, 0
-        self.joining, self.clear = False, self._floor is None
+        self.joining = False
         self.flush()
+
+    # What goes
 
     def flush(self) -> None:
         """Writes what is pending as far as the socket takes it. Called when the socket has drained, too."""
-        if self.joining or self.socket.congested:
-            return
-        if self._view is not None:
+        if self._view is not None and self.idle:
             view, self._view = self._view, None
-            self.position = view.position
+            self._position = view.position
             self.socket.write(view.frame, view.shared)
             self.tally.add(view.frame)
-        if self._reached and not self.socket.congested:
+        if self._reached and self.idle:
             tick = Tick(self._reached, self._pending, False)
             self._pending, self._reached = {}, ""
-            if self._write(tick) and tick.frame is not None:
+            self._write(tick)
+            if tick.frame is not None:
                 self.tally.add(tick.frame)
-
-    def beat(self, frame: Frame) -> None:
-        self.socket.write(frame, True)
+        self._keep_up()
 
     @property
     def idle(self) -> bool:
-        """Has been sent all there is: only then a heartbeat tells the truth."""
-        return not self.joining and not self.socket.congested
+        """Nothing is pending, or needn't be: only then a heartbeat tells the truth."""
+        return not self.joining and not self.socket.congested and not self.socket.closed
+
+    def beat(self, frame: Frame) -> None:
+        self.socket.write(frame, True)
+        self.tally.add(frame)
 
     def settle(self) -> None:
         """Called with each heartbeat: some time after a whole view nothing older can arrive any more."""
         if self._floor is not None and not self.joining:
             self._age += 1
             if self._age >= SETTLED:
-                self._floor, self.clear = None, True
+                self._floor = None
+                self._keep_up()
 
     def weight(self) -> int:
         """Characters pending here, a whole view not counted: many share it."""

@@ -82,15 +82,28 @@ def ignore(*_: object) -> None:
 
 
 class Socket:
-    """What a mailbox sees of a browser. The three callbacks are for its owner to set, in the turn `attach` returns;
+    """What a mailbox sees of a browser. The four callbacks are for its owner to set, in the turn `attach` returns;
     `on_close(code)` comes once, 1006 where the peer just went away. Nothing is written after it."""
 
-    __slots__ = ("closed", "congested", "deflate", "heard", "on_close", "on_drain", "on_text", "since")
+    __slots__ = (
+        "closed",
+        "congested",
+        "deflate",
+        "heard",
+        "line",
+        "on_close",
+        "on_drain",
+        "on_pause",
+        "on_text",
+        "since",
+    )
 
     def __init__(self) -> None:
         self.closed = self.congested = self.deflate = False
+        self.line: asyncio.WriteTransport | None = None  # where a frame's bytes may be put without asking `write`
         self.heard, self.since = 0, 0.0
         self.on_text: Callable[[str], None] = ignore
+        self.on_pause: Callable[[], None] = ignore
         self.on_drain: Callable[[], None] = ignore
         self.on_close: Callable[[int], None] = ignore
 
@@ -114,7 +127,7 @@ class Socket:
         if not self.closed:
             self.closed = True
             told, self.on_close = self.on_close, ignore
-            self.on_text, self.on_drain = ignore, ignore
+            self.on_text = self.on_pause = self.on_drain = ignore
             told(code)
 
     def admits(self) -> bool:
@@ -145,9 +158,6 @@ class Protocol(WebSocketsSansIOProtocol, Socket):
     """Once `park` is called, what comes in goes to the callbacks instead of a queue, and the handler may return:
     task, scope, request and queue are dropped (10 KB a connection instead of 24), pings and 1012 go on."""
 
-    # Not in uvicorn's big dict: every delivery touches them.
-    __slots__ = ("out", "parked", "ping_mark", "ping_seen")
-
     close_wait = CLOSE_WAIT
 
     def __init__(
@@ -168,7 +178,6 @@ class Protocol(WebSocketsSansIOProtocol, Socket):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.out = self.transport.write
         self.transport.set_write_buffer_limits(high=BUFFER_HIGH, low=BUFFER_LOW)
         wire = transport.get_extra_info("socket")
         if wire is not None:
@@ -189,12 +198,12 @@ class Protocol(WebSocketsSansIOProtocol, Socket):
             self.logger.exception("A socket's handler failed")
             self.send_500_response()
             self.close(1011)
+        else:
+            if not self.handshake_complete:
+                self.send_500_response()
         if self.parked:
             self.forget()
-            return
-        if not self.handshake_complete:
-            self.send_500_response()
-        if self.close_timer is None:
+        elif self.close_timer is None:
             self.transport.close()
 
     def park(self) -> None:
@@ -203,6 +212,7 @@ class Protocol(WebSocketsSansIOProtocol, Socket):
             isinstance(way, PerMessageDeflate) and way.local_max_window_bits >= WINDOW for way in self.conn.extensions
         )
         self.queue = NOWHERE
+        self.line = self.transport
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
@@ -218,7 +228,7 @@ class Protocol(WebSocketsSansIOProtocol, Socket):
     def write(self, frame: Frame, shared: bool) -> None:
         if self.closed:
             return
-        self.out(frame.deflated if shared and self.deflate else frame.plain)
+        self.transport.write(frame.deflated if shared and self.deflate else frame.plain)
 
     def close(self, code: int, reason: str = "") -> None:
         if self.closed or not self.handshake_complete:
@@ -247,6 +257,7 @@ class Protocol(WebSocketsSansIOProtocol, Socket):
     def pause_writing(self) -> None:
         super().pause_writing()
         self.congested = True
+        self.on_pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -33,10 +33,15 @@ function put(card) {
     old?.remove();
     insert(card);
   }
-  if (focused !== undefined) (card.querySelector(`[data-act="${focused}"]`) ?? card.querySelector("button"))?.focus({ preventScroll: true });
+  if (focused !== undefined) refocus(card, focused);
   if (old) flash(card, drawn.get(old), parts);
   else tell(card);
   return card;
+}
+
+function refocus(card, act) {
+  const button = card.querySelector(`[data-act="${act}"]`) ?? card.querySelector(".btn-go") ?? card.querySelector("button");
+  button?.focus({ preventScroll: true });
 }
 
 /** The first sibling with a greater key comes after it. */
@@ -162,9 +167,8 @@ function count() {
 }
 
 function sentences() {
-  const people = board.querySelectorAll('[data-lane="waiting"]');
-  const lost = board.querySelectorAll('[data-attention="lost"]').length;
-  const n = people.length + lost;
+  const people = [...board.querySelectorAll('[data-lane="waiting"], [data-attention="lost"]')];
+  const n = people.length;
   write(document.getElementById("now-h"), `${number(n)} ${n > 1 ? "people are" : n ? "person is" : "is"} waiting`);
   write(document.getElementById("now-p"), [past(people), rest(n > 0)].filter(Boolean).join(" "));
   const title = document.title.replace(/^\(\d+\) /, "");
@@ -172,7 +176,7 @@ function sentences() {
 }
 
 function past(people) {
-  const late = [...people].filter((card) => now() - card.dataset.since >= 300).length;
+  const late = people.filter((card) => now() - card.querySelector(".clock").dataset.at >= 300).length;
   return late ? `${number(late)} past 5 minutes.` : "";
 }
 
@@ -214,6 +218,7 @@ function sift() {
     card.hidden = !inNow && (!found || (chosen !== "" && kind !== chosen));
     card.classList.toggle("dim", inNow && !found);
   }
+  board.toggleAttribute("data-sifting", asked !== "" || chosen !== "");
   for (const button of filters) button.setAttribute("aria-pressed", String(button.dataset.filter === chosen));
 }
 
@@ -285,24 +290,27 @@ function offer(text, undo) {
   hide = setTimeout(() => { toast.hidden = true; }, UNDO_FOR);
 }
 
-document.addEventListener("htmx:after:request", (event) => {
+// A push may take the button off the page before its answer comes, so the listeners are the button's own.
+document.addEventListener("htmx:before:request", (event) => {
   const button = event.target.closest?.("[data-act]");
-  const { ctx } = event.detail;
-  if (!button || !ctx?.response) return;
-  const { status, raw } = ctx.response;
-  if (status === 401 || (raw?.redirected && new URL(raw.url).pathname === "/login")) {
-    return location.assign("/login?next=" + encodeURIComponent(location.pathname));
-  }
-  const { act } = button.dataset;
-  if (status >= 400) return offer("That did not work. The board shows what is so.");
-  if (act === "undo") return (toast.hidden = true);
-  const code = button.closest("[data-lane]")?.querySelector(".card-code")?.textContent ?? "It";
-  offer(DONE[act](code), { ...JSON.parse(button.getAttribute("hx-vals")), undo: "true" });
+  if (!button) return;
+  const code = button.closest("[data-lane]")?.querySelector(".card-code")?.textContent ?? "";
+  const vals = JSON.parse(button.getAttribute("hx-vals"));
+  const said = new AbortController();
+  const on = (name, then) => button.addEventListener(name, then, { signal: said.signal });
+  on("htmx:after:request", ({ detail }) => answered(button.dataset.act, code, vals, detail.ctx.response));
+  on("htmx:error", () => offer("That did not reach the server. Try again."));
+  on("htmx:finally:request", () => said.abort());
 });
 
-document.addEventListener("htmx:error", (event) => {
-  if (event.target.closest?.("[data-act]")) offer("That did not reach the server. Try again.");
-});
+function answered(act, code, vals, response) {
+  const { status, raw } = response;
+  if (status === 401 || (raw.redirected && new URL(raw.url).pathname === "/login")) {
+    location.assign("/login?next=" + encodeURIComponent(location.pathname));
+  } else if (status >= 400) offer("That did not work. The board shows what is so.");
+  else if (act === "undo") toast.hidden = true;
+  else offer(DONE[act](code), { ...vals, undo: "true" });
+}
 
 // ---- every second ----
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,10 @@ def settings_of(port: int = 8000, **server: Any) -> Settings:
 class Served:
     """The application under uvicorn in a thread of its own, on the loop that the house was built in."""
 
-    def __init__(self, settings: Settings, url: str) -> None:
+    def __init__(self, settings: Settings, url: str, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
-        self._url = url
+        self.url = url
+        self._clock = clock
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._main, daemon=True)
         self.house: House
@@ -118,7 +119,7 @@ class Served:
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.house = main.build(self.settings, self._url)
+        self.house = main.build(self.settings, self.url, self._clock)
         self.server = main.web(self.settings, self.house.app)
         task = asyncio.create_task(self.server.serve())
         while not self.server.started and not task.done():

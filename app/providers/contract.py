@@ -48,7 +48,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """What it answered. `asked` is when the request began, `heard` when its answer was read; header names lower case."""
+    """What it answered. `asked` is when the request began, `heard` when it was read; header names lower case."""
 
     status: int
     asked: float

@@ -1,6 +1,7 @@
 """Orders → HTML. One template per thing, for the first paint and for every later push."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +11,11 @@ import msgspec
 from markupsafe import Markup
 from msgspec import Struct
 
-from app.orders import LANES, Attention, Order, attention, place
+from app.orders import LANES, Attention, Item, Order, attention, place
 from app.render import cards
 from app.render.cards import MARKS, Where
 from app.render.escape import install
+from app.render.goods import line
 from app.render.times import exact, today, zone_name
 from app.render.track import View, view
 from app.render.words import words
@@ -45,6 +47,7 @@ FORMS: Final[dict[str, tuple[str, Face]]] = {
     "needs": ("need.html", cards.need),
     "done": ("done.html", cards.done),
 }
+ROWS_MOST: Final = 8192
 NOWHERE: Final = Store(id="-", name="Orderboard", timezone="UTC")
 
 
@@ -83,9 +86,13 @@ class Renderer:
         self._card = (self._env.get_template("card.html"), cards.card)
         self._live = self._env.get_template("live.html")
         self._order = self._env.get_template("order.html")
+        self._item = self._env.get_template("item.html")
+        # Most lines of an order stay as they are when it changes; drawing one anew costs ten times a look-up.
+        self._row = lru_cache(ROWS_MOST)(self._draw_row)
 
     def page(self, name: str, **values: object) -> str:
-        """A page of its own: "login" (error, next), "stores" (stores, user, role), "error" (status, title, detail, again)."""
+        """A page of its own: "login" (error, next), "stores" (stores, user, role), "error" (status, title, detail,
+        again)."""
         return self._env.get_template(f"{name}.html").render(lang="en", **values)
 
     # ---- the board ----
@@ -178,8 +185,15 @@ class Renderer:
         """The inside of the tracking page's live region. `audience` "delegate": no address, no prices."""
         store = self._stores.get(order.store or "", NOWHERE)
         told = words(lang)
-        shown = view(order, View(now, store.zone, told, store, audience != "delegate"))
-        return self._order.render(shown, words=told.page, checkin=checkin, bays=store.bays, zone=zone_name(store.zone, lang))
+        row = partial(self._row, lang)
+        shown = view(order, View(now, store.zone, told, store, audience != "delegate", row))
+        return self._order.render(
+            shown, words=told.page, checkin=checkin, bays=store.bays, zone=zone_name(store.zone, lang)
+        )
+
+    def _draw_row(self, lang: str, item: Item) -> Markup:
+        qty, name, aside, swaps = line(item, words(lang))
+        return Markup(self._item.render(qty=qty, name=name, aside=aside, swaps=swaps))
 
     def ended_page(self, lang: str) -> str:
         """For every link that opens nothing: unknown, expired and revoked look the same."""

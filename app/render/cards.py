@@ -1,6 +1,7 @@
 """What a card of the board says: an order as a flat dict of words and figures for its template."""
 
 from datetime import tzinfo
+from types import SimpleNamespace
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -160,7 +161,7 @@ def _whereabouts(order: Order) -> str:
 def so_far(order: Order) -> str:
     """How far it is. A count only where the order system reports items at all."""
     done, lines, _ = tally(order)
-    if done and RANK["preparing"] <= RANK[order.stage] < RANK["staged"]:
+    if lines and order.outcomes and RANK["preparing"] <= RANK[order.stage] < RANK["staged"]:
         return f"{done} of {lines} picked"
     if order.stage in ("placed", "confirmed", "assigned"):
         return "not started"
@@ -262,7 +263,8 @@ def _line(order: Order, where: Where) -> list[str | Markup]:
     if "on_hold" in order.flags or order.end is not None:
         return [because(order)] if order.reason else []
     if order.arrival is not None and order.arrival.state == "on_my_way":
-        return [", ".join(p for p in (f"bay {order.arrival.bay}" if order.arrival.bay else "", order.arrival.vehicle or "") if p)]
+        bay = f"bay {order.arrival.bay}" if order.arrival.bay else ""
+        return [", ".join(part for part in (bay, order.arrival.vehicle) if part)]
     if where.place == "courier":
         who = first(order.shopper.name) if order.shopper else ""
         left: list[str | Markup] = ["left ", stamp(reached(order, "courier"), where.now, where.zone)]
@@ -284,27 +286,31 @@ def counts(order: Order) -> tuple[int, int, int, int]:
     return found, replaced, refunded, len(items)
 
 
-def rail(order: Order, now: float) -> dict[str, Any] | None:
+def rail(order: Order, now: float) -> SimpleNamespace | None:
     """The bar is work done, the needle time gone; None where no work is reported."""
     found, replaced, refunded, lines = counts(order)
-    if not found + replaced + refunded:
+    if not lines or not order.outcomes:
         return None
     start, due = order.placed_at or order.first, deadline(order)
     part = 100 / lines
     gone = None if due is None or due <= start else max(min((now - start) / (due - start), 1), 0) * 100
-    return {
-        "found": f"{found * part:.1f}%", "at": f"{found * part:.1f}%", "replaced": f"{replaced * part:.1f}%",
-        "then": f"{(found + replaced) * part:.1f}%", "refunded": f"{refunded * part:.1f}%",
-        "needle": None if gone is None else f"{gone:.1f}%", "start": int(start), "due": int(due or 0),
-        "words": f"{found + replaced + refunded} of {lines} done",
-    }  # fmt: skip
+    return SimpleNamespace(
+        found=f"{found * part:.1f}%",
+        replaced=f"{replaced * part:.1f}%",
+        then=f"{(found + replaced) * part:.1f}%",
+        refunded=f"{refunded * part:.1f}%",
+        needle=None if gone is None else f"{gone:.1f}%",
+        start=int(start),
+        due=int(due or 0),
+        words=f"{found + replaced + refunded} of {lines} done",
+    )
 
 
 def _tally(order: Order, where: Where) -> list[Chip]:
     found, replaced, refunded, lines = counts(order)
     done = found + replaced + refunded
     marks: list[Chip] = []
-    if where.place == "picking" and done:
+    if where.place == "picking" and lines and order.outcomes:
         marks.append(("", "", f"{done} of {lines}"))
     elif where.place in ("new", "picking") and lines:
         marks.append(("", "", f"{lines} items" if lines > 1 else "1 item"))

@@ -27,4 +27,4 @@ def escape(value: object) -> str:
 
 
 def install() -> None:
-    jinja2.runtime.escape = escape  # type: ignore[attr-defined]
+    jinja2.runtime.escape = escape  # type: ignore[assignment, attr-defined]

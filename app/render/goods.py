@@ -1,8 +1,9 @@
 """A customer's items in groups, and amounts of money."""
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any
+from typing import Final
 
 from babel.numbers import format_currency, format_decimal
 from markupsafe import Markup
@@ -10,32 +11,40 @@ from markupsafe import Markup
 from app.orders import RANK, Item, Order
 from app.render.words import Words
 
-UNITS = {None: "", "unit": "", "units": "", "each": "", "kilograms": "kg", "grams": "g", "liters": "l", "pounds": "lb"}
+Group = tuple[str, str, str, bool, int, Markup]  # state, heading, icon, open at first, how many, their rows
+UNITS: Final[dict[str | None, str]] = {
+    None: "",
+    "unit": "",
+    "units": "",
+    "each": "",
+    "kilograms": "kg",
+    "grams": "g",
+    "liters": "l",
+    "pounds": "lb",
+}
 
 
-def groups(order: Order, words: Words) -> list[dict[str, Any]]:
-    """Heading, icon, count and lines of each state that occurs."""
+def groups(order: Order, words: Words, row: Callable[[Item], Markup]) -> list[Group]:
+    """What became of the lines: a group of each state that occurs. `row` draws one line."""
     by: dict[str, list[Item]] = {}
     for item in order.items or ():
         by.setdefault(item.state, []).append(item)
-    told = len(by) > 1 or "pending" not in by
     made = []
     for state, heading, icon, wide in words.groups:
         items = by.get(state)
         if items is None:
             continue
         if state == "pending":
-            heading, wide = _todo(order, words, heading, told), not told
-        lines = [line(item, words) for item in items]
-        made.append({"state": state, "heading": heading, "icon": icon, "open": wide, "lines": lines, "count": len(lines)})
+            heading, wide = _todo(order, words, heading), len(by) == 1
+        made.append((state, heading, icon, wide, len(items), Markup("".join(map(row, items)))))
     return made
 
 
-def _todo(order: Order, words: Words, heading: str, told: bool) -> str:
+def _todo(order: Order, words: Words, heading: str) -> str:
     """Nothing is called unpicked where the order system never says what was picked."""
-    if RANK[order.stage] < RANK["preparing"]:
-        return words.todo["before"]
-    return heading if RANK[order.stage] < RANK["picked"] and told else words.todo["after"]
+    if not order.outcomes or RANK[order.stage] >= RANK["picked"]:
+        return words.todo["after"]
+    return heading if RANK[order.stage] >= RANK["preparing"] else words.todo["before"]
 
 
 def line(item: Item, words: Words) -> tuple[str | Markup, str, str | Markup, list[str]]:

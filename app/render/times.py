@@ -30,7 +30,12 @@ def _stamp(minute: int, quarter: int, zone: tzinfo, lang: str) -> Markup:
 
 def hour(at: float, zone: tzinfo) -> str:
     """The time alone, for where no element can stand."""
-    return f"{datetime.fromtimestamp(at, zone):%H:%M}"
+    return _hour(int(at // 60), zone)
+
+
+@lru_cache(2048)
+def _hour(minute: int, zone: tzinfo) -> str:
+    return f"{datetime.fromtimestamp(minute * 60, zone):%H:%M}"
 
 
 def exact(at: float, zone: tzinfo) -> Markup:

@@ -1,12 +1,28 @@
 """What a customer's page says: an order as a flat dict of sentences, times and lists. Nothing that is the staff's."""
 
+from collections.abc import Callable
 from datetime import tzinfo
+from types import SimpleNamespace
 from typing import Any, Final
 
 from markupsafe import Markup
 from msgspec import Struct
 
-from app.orders import MOVES, PICKUPS, RANK, Arrival, Attention, Order, Promise, attention, deadline, tally, went_back
+from app.orders import (
+    MOVES,
+    PICKUPS,
+    RANK,
+    Arrival,
+    Attention,
+    Item,
+    Order,
+    Promise,
+    attention,
+    deadline,
+    met,
+    tally,
+    went_back,
+)
 from app.render.cards import counts, first, wait_level, wait_share
 from app.render.goods import groups, money
 from app.render.times import day, exact, hour, lasted, since, stamp
@@ -15,6 +31,8 @@ from app.settings import Store
 
 UNSEEN_AFTER: Final = 20.0  # seconds after which the customer hears that no screen has shown the check-in
 MASKED: Final = frozenset({"canceled", "rejected", "failed", "returned"})
+CALLING: Final = frozenset({"unseen", "cannot_find", "customer_missing"})
+COUNTING: Final = ("preparing", "preparing+", "reviewing", "reviewing+")
 HEADLINED: Final = ("customer_missing", "on_hold", "returning")
 
 
@@ -26,6 +44,7 @@ class View(Struct, frozen=True):
     words: Words
     store: Store
     whole: bool
+    row: Callable[[Item], Markup]
 
     def at(self, instant: float | None) -> Markup:
         return Markup("") if instant is None else stamp(instant, self.now, self.zone, self.words.lang)
@@ -35,19 +54,24 @@ def view(order: Order, seen: View) -> dict[str, Any]:
     kind = order.fulfilment if order.fulfilment in seen.words.kinds else "delivery"
     icon, title = seen.words.kinds[kind]
     arrival = waiting(order)
-    headline, lead = _said(order, seen)
+    name = _name(order, seen)
+    done, lines, _ = tally(order)
+    headline, lead = _said(order, name, seen)
+    if counting(order, name):
+        lead = Markup(f"{seen.words.say('count', done=str(done), lines=str(lines))} {lead}")
     shown = attention(order, seen.now)
     over = order.end is not None or RANK[order.stage] >= RANK["fulfilled"] or handed(order)
-    done, lines, _ = tally(order)
+    counted = order.outcomes and lines > 0 and RANK[order.stage] >= RANK["preparing"] and not over
     return {
         "icon": _icon(order, icon), "kind": title, "code": order.code or "", "headline": headline, "lead": lead,
         "notes": _notes(order, seen), "when": None if over or arrival else _when(order, seen, shown),
         "steps": _steps(order, seen), "wait": _wait(arrival, seen) if arrival else None,
-        "arrivals": _arrivals(arrival, seen) if arrival else (), "groups": groups(order, seen.words),
-        "count": seen.words.say("done_of", done=str(done), lines=str(lines)) if done and not over else lines,
-        "bar": _bar(order) if done and not over else None, "facts": _facts(order, seen, over),
+        "arrivals": _arrivals(arrival, seen) if arrival else (), "groups": groups(order, seen.words, seen.row),
+        "count": seen.words.say("done_of", done=str(done), lines=str(lines)) if counted else lines,
+        "bar": _bar(order) if counted else None, "facts": _facts(order, seen, over),
         "door": order.delivery_code if order.delivery_code and not over else None, "trail": _trail(order, seen, over),
-        "phone": seen.store.phone, "street": seen.store.street or seen.store.name, "ends": _ends(order, seen),
+        "call": name in CALLING, "phone": seen.store.phone, "street": seen.store.street or seen.store.name,
+        "ends": _ends(order, seen),
     }  # fmt: skip
 
 
@@ -73,9 +97,8 @@ def _icon(order: Order, icon: str) -> str:
 # ---- the sentence ----
 
 
-def _said(order: Order, seen: View) -> tuple[Markup, Markup]:
+def _said(order: Order, name: str, seen: View) -> tuple[Markup, Markup]:
     """Headline and lead: one thing that is so, and one thing about what comes."""
-    name = _name(order, seen)
     said = seen.words.said
     who = first(order.shopper.name) if order.shopper else ""
     if name == "claimed" and order.arrival is not None:
@@ -83,7 +106,7 @@ def _said(order: Order, seen: View) -> tuple[Markup, Markup]:
     values = {"who": who, "code": order.code or "", "at": _moment(order, name, seen)}
     headline, lead = said[name]
     lead = _lead(order, name, lead, values, seen)
-    return fill(headline, values), Markup(" ").join(part for part in (_counted(order, name, seen), lead) if part)
+    return fill(headline, values), lead
 
 
 def _name(order: Order, seen: View) -> str:
@@ -117,7 +140,7 @@ def _staged(order: Order, stage: str, seen: View) -> str:
 
 
 def _moment(order: Order, name: str, seen: View) -> Markup:
-    """" at 14:05" of what the sentence tells, where it is known."""
+    """The " at 14:05" of what the sentence tells, where it is known."""
     at = None
     if name in ("seen", "claimed") and order.arrival is not None:
         at = order.arrival.shown_at or order.arrival.at
@@ -143,7 +166,8 @@ def _lead(order: Order, name: str, lead: str, values: dict[str, str | Markup], s
     arrival = order.arrival
     told = _reason(order, seen)
     if told and (name in MASKED or name in HEADLINED):
-        return Markup(fill("{told}", {"told": told}))
+        ended = fill("{told}", {"told": told if told[-1] in ".!?…" else told + "."})
+        return ended if name in MASKED else ended + " " + fill(lead, values)
     if name.endswith("fulfilled") and arrival is not None and arrival.ended_at and arrival.ended_at - arrival.at >= 1:
         return fill(seen.words.said["waited"][1], {"long": lasted(arrival.ended_at - arrival.at)})
     if name in ("here", "seen", "claimed") and arrival is not None and arrival.bay:
@@ -153,11 +177,9 @@ def _lead(order: Order, name: str, lead: str, values: dict[str, str | Markup], s
     return fill(lead, values)
 
 
-def _counted(order: Order, name: str, seen: View) -> Markup:
-    done, lines, _ = tally(order)
-    if not done or not name.partition(":")[2 * (":" in name)].startswith(("preparing", "reviewing")):
-        return Markup("")
-    return seen.words.say("count", done=str(done), lines=str(lines))
+def counting(order: Order, name: str) -> bool:
+    """Is it a sentence that begins with how many lines are done?"""
+    return bool(order.items) and order.outcomes and name.endswith(COUNTING)
 
 
 def _reason(order: Order, seen: View) -> str:
@@ -172,7 +194,7 @@ def _notes(order: Order, seen: View) -> list[tuple[str, str, Markup]]:
     notes = []
     back = went_back(order)
     if back is not None and order.end is None:
-        step = seen.words.trail.get(back.stage, "")
+        step = seen.words.backs.get(back.stage) or seen.words.trail[back.stage]
         at = seen.words.say("at", time=seen.at(back.at))
         notes.append(("changed", "undo-2", seen.words.say("back", at=at, step=step)))
     if "payment_failed" in order.flags:
@@ -183,25 +205,32 @@ def _notes(order: Order, seen: View) -> list[tuple[str, str, Markup]]:
 # ---- when ----
 
 
-def _when(order: Order, seen: View, shown: Attention) -> dict[str, Any] | None:
+def _when(order: Order, seen: View, shown: Attention) -> SimpleNamespace | None:
     promise, due = order.promised, deadline(order)
     if promise is None or due is None:
         return None
     held = "on_hold" in order.flags
-    at, old = promise.start or due, order.previous_promise
-    axis = None if held or seen.now >= due else scale(promise.start, due, seen)
-    return {
-        "range": window(promise, seen), "day": day(at, seen.now, seen.zone, seen.words.lang), "void": held,
-        "moved": seen.words.say("moved", old=window(old, seen)) if old and old != promise and not held else "",
-        "say": seen.words.small[_sure(order, shown, held)], "axis": axis, "start": int(promise.start or 0),
-        "due": int(due),
-    }  # fmt: skip
+    at, old, sure = promise.start or due, order.previous_promise, _sure(order, shown, held)
+    moved = old is not None and old != promise and not held
+    axis = None if held or met(order) or seen.now >= due else scale(promise.start, due, seen)
+    return SimpleNamespace(
+        range=window(promise, seen),
+        day=day(at, seen.now, seen.zone, seen.words.lang),
+        void=held,
+        moved=seen.words.say("moved", old=window(old, seen)) if old is not None and moved else "",
+        say="" if moved and sure == "promised" else seen.words.small[sure],
+        axis=axis,
+        start=int(promise.start or 0),
+        due=int(due),
+    )
 
 
 def _sure(order: Order, shown: Attention, held: bool) -> str:
     """How sure we are, and no more: an order that has not begun has its promise and nothing else."""
     if held:
         return "void"
+    if met(order):
+        return "ready"
     if shown.code == "late":
         return "behind"
     if shown.code == "at_risk":
@@ -217,13 +246,13 @@ def window(promise: Promise, seen: View) -> Markup:
     return seen.words.say("from", time=seen.at(promise.start))
 
 
-def scale(start: float | None, due: float, seen: View) -> dict[str, str]:
+def scale(start: float | None, due: float, seen: View) -> SimpleNamespace:
     """The promised window on a line that begins now; the page moves it on."""
     begin = start if start is not None and start > seen.now else seen.now
     left = (begin - seen.now) / (due - seen.now) * 80
     shown = hour(begin, seen.zone) if 14 <= left <= 45 else ""
     end = seen.words.say("promised_by", time=hour(due, seen.zone))
-    return {"x": f"{left:.1f}%", "width": f"{80 - left:.1f}%", "start": shown, "end": end}
+    return SimpleNamespace(x=f"{left:.1f}%", width=f"{80 - left:.1f}%", start=shown, end=end)
 
 
 # ---- steps ----
@@ -242,9 +271,16 @@ def _steps(order: Order, seen: View) -> list[tuple[str, str, Markup]]:
     for i, (_, word) in enumerate(steps):
         state = "past" if i < here or (ended and i == here) else "here" if i == here else "ahead"
         if state == "here" and ("on_hold" in order.flags or "returning" in order.flags):
-            state, word = "still here", seen.words.small["held" if "on_hold" in order.flags else "going_back"]
+            flag = "on_hold" if "on_hold" in order.flags else "returning"
+            state, word = "still here", seen.words.small["held" if flag == "on_hold" else "going_back"]
+            times[i] = flagged(order, flag) or times[i]
         made.append((state, word, seen.at(times[i]) if state != "ahead" else Markup("")))
     return made
+
+
+def flagged(order: Order, flag: str) -> float | None:
+    said = order.stamps.get("flag:" + flag)
+    return (said.at or said.heard) if said is not None else None
 
 
 def reached(order: Order, ranks: list[int]) -> tuple[list[float | None], int]:
@@ -275,11 +311,13 @@ def _step(rank: int, ranks: list[int]) -> int:
 # ---- waiting outside ----
 
 
-def _wait(arrival: Arrival, seen: View) -> dict[str, Any]:
+def _wait(arrival: Arrival, seen: View) -> SimpleNamespace:
     gone = max(seen.now - arrival.at, 0.0)
     level = wait_level(gone)
-    return {"since": int(arrival.at), "clock": since(arrival.at, seen.now)[0], "tone": level or "here",
-            "level": level, "share": wait_share(gone)}  # fmt: skip
+    clock = since(arrival.at, seen.now)[0]
+    return SimpleNamespace(
+        since=int(arrival.at), clock=clock, tone=level or "here", level=level, share=wait_share(gone)
+    )
 
 
 def _arrivals(arrival: Arrival, seen: View) -> list[tuple[bool, str | Markup, Markup]]:
@@ -297,36 +335,40 @@ def _arrivals(arrival: Arrival, seen: View) -> list[tuple[bool, str | Markup, Ma
 # ---- the rest ----
 
 
-def _bar(order: Order) -> dict[str, str]:
+def _bar(order: Order) -> SimpleNamespace:
     found, replaced, refunded, lines = counts(order)
     part = 100 / lines
-    return {"found": f"{found * part:.1f}%", "replaced": f"{replaced * part:.1f}%", "refunded": f"{refunded * part:.1f}%",
-            "then": f"{(found + replaced) * part:.1f}%"}  # fmt: skip
+    return SimpleNamespace(
+        found=f"{found * part:.1f}%",
+        replaced=f"{replaced * part:.1f}%",
+        then=f"{(found + replaced) * part:.1f}%",
+        refunded=f"{refunded * part:.1f}%",
+    )
 
 
 def _facts(order: Order, seen: View, over: bool) -> list[tuple[str, str]]:
     page, facts = seen.words.page, []
     if order.bags:
-        facts.append((page["bags"], str(order.bags)))
+        facts.append((page.bags, str(order.bags)))
     if seen.whole:
         if order.total is not None:
-            facts.append((page["total"], money(order.total.amount, order.total.currency, seen.words.lang)))
+            facts.append((page.total, money(order.total.amount, order.total.currency, seen.words.lang)))
         facts += _destination(order, page)
     return facts
 
 
-def _destination(order: Order, page: dict[str, str]) -> list[tuple[str, str]]:
+def _destination(order: Order, page: SimpleNamespace) -> list[tuple[str, str]]:
     facts, handling = [], order.handling
     if order.destination is not None and order.destination.address:
-        facts.append((page["to"], order.destination.address))
+        facts.append((page.to, order.destination.address))
     if handling is None:
         return facts
-    facts += [(page["note"], said) for said in (handling.instructions, handling.notes) if said]
+    facts += [(page.note, said) for said in (handling.instructions, handling.notes) if said]
     if handling.dropoff:
-        facts.append((page["left_at"], handling.dropoff))
+        facts.append((page.left_at, handling.dropoff))
     for name in ("unattended", "alcoholic", "certified"):
         if getattr(handling, "leave_unattended" if name == "unattended" else name):
-            facts.append((page["careful"], page[name]))
+            facts.append((page.careful, getattr(page, name)))
     return facts
 
 
@@ -339,10 +381,11 @@ def _trail(order: Order, seen: View, over: bool) -> list[tuple[str, str | Markup
         if entry.raw in MOVES:
             lines.append(("", told[entry.raw], seen.at(entry.at)))
             continue
-        if entry.stage == stage or entry.stage not in told:
+        settled = entry.stage == "closed" and (stage == "fulfilled" or handed(order))
+        if entry.stage == stage or settled or entry.stage not in told:
             continue
         back = RANK[entry.stage] < rank
-        words = fill(told["back"], {"step": told[entry.stage]}) if back else told[entry.stage]
+        words = seen.words.backs.get(entry.stage, told[entry.stage]) if back else told[entry.stage]
         lines.append(("back" if back else "", words, seen.at(entry.at)))
         rank, stage = RANK[entry.stage], entry.stage
     odd = over or "on_hold" in order.flags or any(kind for kind, _, _ in lines)
@@ -352,5 +395,5 @@ def _trail(order: Order, seen: View, over: bool) -> list[tuple[str, str | Markup
 def _ends(order: Order, seen: View) -> Markup | str:
     page = seen.words.page
     if order.ended_at is None:
-        return page["ends_later"]
-    return fill(page["ends_at"], {"when": seen.at(order.ended_at + 86_400)})
+        return str(page.ends_later)
+    return fill(page.ends_at, {"when": seen.at(order.ended_at + 86_400)})

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Final
 
 from babel.support import NullTranslations
@@ -27,6 +28,7 @@ PAGE: Final[dict[str, str]] = {
     "steps": _("Steps"),
     "your_items": _("Your items"),
     "help": _("Something wrong?"),
+    "call": _("Call {phone}"),
     "happened": _("What happened"),
     "privacy": _("This page needs no account, sets no cookie and asks nobody else for anything."),
     "ends_later": _("It ends a day after you have your order."),
@@ -110,7 +112,10 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     "picked": (_("Your items are picked."), _("They are being packed, then a courier brings them to you.")),
     "pickup:staged": (_("Your order is packed."), _("It is almost ready for you.")),
     "staged": (_("Your order is packed."), _("It waits for a courier.")),
-    "curbside:ready": (_("Your order is ready."), _("Stay in the car when you come, and tell us your code <b>{code}</b>.")),
+    "curbside:ready": (
+        _("Your order is ready."),
+        _("Stay in the car when you come, and tell us your code <b>{code}</b>."),
+    ),
     "pickup:ready": (_("Your order is ready."), _("Come in when it suits you and give your code <b>{code}</b>.")),
     "ready": (_("Your order is packed."), _("It waits for a courier.")),
     "courier_at_store": (_("The courier is at the shop."), _("Your order leaves in a moment.")),
@@ -153,7 +158,8 @@ SMALL: Final[dict[str, str]] = {
     "behind": _("The promised time has passed."),
     "risk": _("It may come a little after that."),
     "on_time": _("On time so far."),
-    "back": _("Went back to an earlier step{at}: {step}."),
+    "back": _("{step}{at}."),
+    "ready": _("It is ready and waits for you."),
     "payment_failed": _("The payment did not go through. The shop will be in touch."),
     "left": _("It was left without you"),
     "bag": _("1"),
@@ -198,7 +204,7 @@ TRAIL: Final[dict[str, str]] = {
     "arrived": _("You are here"),
     "in_transit": _("On its way"),
     "fulfilled": _("Handed over"),
-    "closed": _("Settled"),
+    "closed": _("Handed over"),
     "canceled": _("Cancelled"),
     "rejected": _("Not accepted by the shop"),
     "failed": _("Did not go through"),
@@ -208,13 +214,23 @@ TRAIL: Final[dict[str, str]] = {
     "claimed": _("Somebody took it"),
     "cannot_find": _("We could not find you"),
     "handed_over": _("Handed over"),
-    "back": _("Back to: {step}"),
-    "still": _("Again: {step}"),
-    "rescheduled": _("Moved to a new time"),
     "saved": _("Your check-in is saved at the shop"),
     "screen": _("Seen on a screen"),
     "took": _("{who} took it"),
     "hands": _("In your hands"),
+}
+
+# a step back, told plainly
+BACKS: Final[dict[str, str]] = {
+    "placed": _("Back at the start"),
+    "confirmed": _("Waiting for a shopper again"),
+    "assigned": _("With a new shopper"),
+    "preparing": _("Back to picking"),
+    "reviewing": _("Back to settling changes"),
+    "picked": _("Back to packing"),
+    "staged": _("Back on the shelf"),
+    "ready": _("Ready again"),
+    "courier_at_store": _("Back at the shop, with the courier"),
 }
 
 
@@ -224,7 +240,7 @@ class Words:
     def __init__(self, translations: NullTranslations, lang: str) -> None:
         told = translations.gettext
         self.lang = lang
-        self.page = {name: told(text) for name, text in PAGE.items()}
+        self.page = SimpleNamespace(**{name: told(text) for name, text in PAGE.items()})
         self.kinds = {name: (icon, told(text)) for name, (icon, text) in KINDS.items()}
         self.steps = {name: tuple((rank, told(text)) for rank, text in steps) for name, steps in STEPS.items()}
         self.bad = {name: told(text) for name, text in BAD.items()}
@@ -233,6 +249,7 @@ class Words:
         self.reasons = {name: told(text) for name, text in REASONS.items()}
         self.groups = tuple((state, told(text), icon, wide) for state, text, icon, wide in GROUPS)
         self.todo = {name: told(text) for name, text in TODO.items()}
+        self.backs = {name: told(text) for name, text in BACKS.items()}
         self.trail = {name: told(text) for name, text in TRAIL.items()}
 
     def say(self, name: str, **values: str | Markup) -> Markup:

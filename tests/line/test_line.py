@@ -223,7 +223,7 @@ async def test_an_unknown_store_is_kept_apart_and_healed_later(served: Served) -
 
 
 async def test_redis_away_is_a_503_within_two_seconds(served: Served) -> None:
-    pid = int(redis.Redis.from_url(served._url).info("server")["process_id"])
+    pid = int(redis.Redis.from_url(served.url).info("server")["process_id"])
     frozen(pid, True)
     try:
         began = time.monotonic()

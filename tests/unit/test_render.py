@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (one order a line)
 """Every screen from real orders: nothing hostile gets through, nothing private gets out, nothing is left unsaid."""
 
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ FULFILMENTS = ("delivery", "pickup", "curbside", "kiosk", "last_mile", "in_store
 ENDED = {"canceled", "rejected", "failed", "returned", "fulfilled", "closed"}
 HOSTILE = (
     "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
     "</textarea><svg/onload=alert(1)>",
     "<hx-partial hx-target='body' hx-swap='innerHTML'>gone</hx-partial>",
@@ -65,7 +66,14 @@ def _render() -> Renderer:
 
 
 def goods(*states: str) -> tuple[Item, ...]:
-    names = ("Gala apples 1 kg", "Oat drink, barista 1 L", "Sourdough, sliced", "Free-range eggs", "Limes", "Carrots 1 kg")
+    names = (
+        "Gala apples 1 kg",
+        "Oat drink, barista 1 L",
+        "Sourdough, sliced",
+        "Free-range eggs",
+        "Limes",
+        "Carrots 1 kg",
+    )
     made = []
     for n, state in enumerate(states):
         swaps = (Replacement(f"r{n}", "Oat drink, plain 1 L", 2.0),) if state == "replaced" else ()
@@ -75,7 +83,9 @@ def goods(*states: str) -> tuple[Item, ...]:
     return tuple(made)
 
 
-def order(ref: str, stage: str, fulfilment: str = "delivery", *, minutes: float | None = 40, ago: float = 30, **more: object) -> Order:
+def order(
+    ref: str, stage: str, fulfilment: str = "delivery", *, minutes: float | None = 40, ago: float = 30, **more: object
+) -> Order:
     """An order placed `ago` minutes before NOW and promised `minutes` after it."""
     begun = NOW - ago * 60
     path = [s for s in ("placed", "preparing", "picked", "staged", "ready", "in_transit") if RANK[s] < RANK[stage]]
@@ -85,7 +95,7 @@ def order(ref: str, stage: str, fulfilment: str = "delivery", *, minutes: float 
         path = [s for s in path if s != "ready"]
     timeline = tuple(Entry(s, begun + i * 200, f"order.{s}", "order system") for i, s in enumerate([*path, stage]))
     values: dict[str, object] = {
-        "source": "jane-68", "provider": "jane", "ref": ref, "first": begun, "placed_at": begun, "stage": stage,
+        "outcomes": more.get("source") == "lola", "source": "jane-68", "provider": "jane", "ref": ref, "first": begun, "placed_at": begun, "stage": stage,
         "fulfilment": fulfilment, "code": ref, "store": "68", "timeline": timeline, "heard": NOW - 40,
         "updated_at": NOW - 40, "promised": None if minutes is None else Promise(None, NOW + minutes * 60),
         "open": Mark(stage, stage, Stamp(None, begun), Stamp(None, begun)),
@@ -151,7 +161,7 @@ def day() -> list[Order]:
 def everything() -> Order:
     """Every field filled with something that may be shown to nobody but its own reader."""
     return order(
-        "code-1", "preparing", "delivery",
+        "code-1", "preparing", "delivery", outcomes=True,
         customer=Customer("Ikram Duarte", "+14155550142", "ikram@example.org", "ext-77"),
         items=goods(*ITEM_STATES), total=Total("41.80", "USD"), shopper=Shopper("shopper-9", "Sam Winter", "https://pics.example/s.png"),
         destination=Destination("518 Capp Street", 37.75, -122.41), bags=3, delivery_code="4170",
@@ -257,7 +267,9 @@ def test_the_quick_escape_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) 
 def test_every_template_is_rendered_by_these_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = set()
     load = jinja2.FileSystemLoader.get_source
-    monkeypatch.setattr(jinja2.FileSystemLoader, "get_source", lambda self, env, name: (seen.add(name), load(self, env, name))[1])
+    monkeypatch.setattr(
+        jinja2.FileSystemLoader, "get_source", lambda self, env, name: (seen.add(name), load(self, env, name))[1]
+    )
     screens(renderer(), "word")
     assert seen == {path.name for path in TEMPLATES.iterdir()}
 
@@ -268,7 +280,8 @@ def test_no_screen_has_inline_script_style_or_handlers(render: Renderer) -> None
             assert tag != "style"
             assert not {name for name in names if name.startswith(("on", "hx-on")) or name == "style"}, tag
             assert tag != "script" or "src" in names
-        assert "javascript:" not in html and "js:" not in html
+        assert "javascript:" not in html
+        assert "js:" not in html
 
 
 def test_every_name_of_ours_that_a_page_links_to_exists(render: Renderer) -> None:
@@ -297,7 +310,9 @@ def test_a_day_fills_every_lane_in_order(render: Renderer) -> None:
     html = render.board(STORE, reversed(cards))
     keys = [value for name, value in Reader(html).attributes if name == "data-key"]
     lanes = [value for name, value in Reader(html).attributes if name == "data-lane"]
-    assert list(zip(lanes, keys, strict=True)) == sorted(zip(lanes, keys, strict=True), key=lambda p: (LANES.index(p[0]), p[1]))
+    assert list(zip(lanes, keys, strict=True)) == sorted(
+        zip(lanes, keys, strict=True), key=lambda p: (LANES.index(p[0]), p[1])
+    )
 
 
 def test_a_card_is_the_same_at_first_paint_and_in_a_push(render: Renderer) -> None:
@@ -305,7 +320,9 @@ def test_a_card_is_the_same_at_first_paint_and_in_a_push(render: Renderer) -> No
     assert card is not None
     assert card.html in render.board(STORE, [card])
     assert card.html in render.upsert([card.html])
-    assert card.id == card_id("jane-68:G19") and card.id.startswith("o-") and len(card.id) == 18
+    assert card.id == card_id("jane-68:G19")
+    assert card.id.startswith("o-")
+    assert len(card.id) == 18
 
 
 def test_a_cart_has_no_card(render: Renderer) -> None:
@@ -322,9 +339,17 @@ def test_frames_hold_nothing_of_the_viewer(render: Renderer) -> None:
 @pytest.mark.parametrize(("stage", "fulfilment"), list(product(RANK, FULFILMENTS)))
 def test_every_stage_reads_right(render: Renderer, stage: str, fulfilment: str) -> None:
     for flags in ((), ("on_hold",), ("returning",), ("late",), ("customer_missing",), ("rescheduled", "in_review")):
-        shown = order("A1", stage, fulfilment, flags=flags, items=goods(*ITEM_STATES), shopper=Shopper("s", "Sam Winter"))
+        shown = order(
+            "A1",
+            stage,
+            fulfilment,
+            outcomes=True,
+            flags=flags,
+            items=goods(*ITEM_STATES),
+            shopper=Shopper("s", "Sam Winter"),
+        )
         said = text(render.track(shown, NOW))
-        assert "None" not in said and "{" not in said and "_" not in said, said
+        assert not [part for part in ("None", "{", "_") if part in said], said
         assert stage == "cart" or render.card(shown, NOW) is not None
 
 
@@ -354,39 +379,67 @@ def test_an_unseen_check_in_says_so_after_twenty_seconds(render: Renderer) -> No
 
 def test_the_customer_sees_items_by_what_became_of_them(render: Renderer) -> None:
     said = text(render.track(everything(), NOW))
-    for heading in ("Replaced 1", "Not available, refunded 1", "Not available 1", "Found in part 1", "Still shopping 1", "Added 1", "Found 1", "Returned 1"):
+    for heading in (
+        "Replaced 1",
+        "Not available, refunded 1",
+        "Not available 1",
+        "Found in part 1",
+        "Still shopping 1",
+        "Added 1",
+        "Found 1",
+        "Returned 1",
+    ):
         assert heading in said, said
-    assert "2 × Oat drink, plain 1 L" in said and "7 of 8 done" in said
+    assert "2 × Oat drink, plain 1 L" in said
+    assert "7 of 8 done" in said
     assert "1 of 2" in said, "a partial line says how much of it came"
 
 
 def test_nothing_is_called_unpicked_where_nobody_reports_picking(render: Renderer) -> None:
-    said = text(render.track(order("G1", "ready", "pickup", items=goods("pending", "pending")), NOW))
+    said = text(render.track(order("G1", "ready", "pickup", outcomes=False, items=goods("pending", "pending")), NOW))
     assert "In your order 2" in said
-    assert "Still" not in said and "0 of" not in said
-    card = render.card(order("G1", "preparing", "pickup", items=goods("pending", "pending")), NOW)
-    assert card is not None and "2 items" in card.html and "0 of" not in card.html
+    assert "Still" not in said
+    assert "0 of" not in said
+    card = render.card(order("G1", "preparing", "pickup", outcomes=False, items=goods("pending", "pending")), NOW)
+    assert card is not None
+    assert "2 items" in card.html
+    assert "0 of" not in card.html
 
 
 def test_a_step_back_is_told_plainly(render: Renderer) -> None:
     went = next(o for o in day() if o.ref == "88208")
     said = text(render.track(went, NOW))
-    assert "Went back to an earlier step at 14:01" in said.replace(" :", ":")
-    assert "Back to: Picking began" in said
+    assert "Back to picking at 14:01" in said
+    assert "Everything picked" in said
     card = render.card(went, NOW)
-    assert card is not None and "Back to picking" in card.html
+    assert card is not None
+    assert "Back to picking" in card.html
 
 
 def test_the_old_promise_stays_beside_the_new_one(render: Renderer) -> None:
     moved = next(o for o in day() if o.ref == "88219")
     assert "Moved to a new time. It was" in text(render.track(moved, NOW))
     card = render.card(moved, NOW)
-    assert card is not None and '<s class="was">by <time' in card.html
+    assert card is not None
+    assert '<s class="was">by <time' in card.html
 
 
 def test_a_customer_sees_no_phone_surname_or_ledger(render: Renderer) -> None:
     html = render.track_page(everything(), NOW, token="secret-token", position="e:1")
-    for hidden in ("4155550142", "ikram", "Duarte", "ext-77", "Winter", "shopper-9", "INTERNAL_7", "suspected", "inPicking", "jane-68", "order system", "pics.example"):
+    for hidden in (
+        "4155550142",
+        "ikram",
+        "Duarte",
+        "ext-77",
+        "Winter",
+        "shopper-9",
+        "INTERNAL_7",
+        "suspected",
+        "inPicking",
+        "jane-68",
+        "order system",
+        "pics.example",
+    ):
         assert hidden not in html, hidden
     for shown in ("518 Capp Street", "Blue gate, no bell", "$41.80", "4170", "Sam"):
         assert shown in html, shown
@@ -396,14 +449,17 @@ def test_a_delegate_sees_no_address_and_no_price(render: Renderer) -> None:
     html = render.track_page(everything(), NOW, token="t", position="e:1", audience="delegate")
     for hidden in ("518 Capp", "Blue gate", "porch", "mind the dog", "41.80", "Ikram", "Duarte"):
         assert hidden not in html, hidden
-    assert "4170" in html and "Oat drink" in html
+    assert "4170" in html
+    assert "Oat drink" in html
 
 
 def test_a_board_shows_first_name_and_initial_only(render: Renderer) -> None:
     card = render.card(next(o for o in day() if o.ref == "G08"), NOW)
     assert card is not None
-    assert "Nell O." in card.html and "Otis" not in card.html
-    assert "0143" in card.html and "555 0143" not in card.html
+    assert "Nell O." in card.html
+    assert "Otis" not in card.html
+    assert "0143" in card.html
+    assert "555 0143" not in card.html
 
 
 def test_times_are_the_stores_and_name_their_zone(render: Renderer) -> None:
@@ -416,14 +472,18 @@ def test_times_are_the_stores_and_name_their_zone(render: Renderer) -> None:
 
 def test_an_ended_link_says_the_same_for_everyone(render: Renderer) -> None:
     html = render.ended_page("en")
-    assert "This link has ended." in html and "Jane" not in html and "415" not in html
+    assert "This link has ended." in html
+    assert "Jane" not in html
+    assert "415" not in html
 
 
 def test_check_in_is_shown_only_where_it_exists(render: Renderer) -> None:
     ready = order("G31", "ready", "curbside")
     assert "I’m here" not in render.track_page(ready, NOW, token="t", position="e:1")
     page = render.track_page(ready, NOW, token="t", position="e:1", checkin=True)
-    assert 'action="/t/t/arrival"' in page and 'value="on_my_way"' in page and 'name="bay" value="3"' in page
+    assert 'action="/t/t/arrival"' in page
+    assert 'value="on_my_way"' in page
+    assert 'name="bay" value="3"' in page
 
 
 def test_actions_are_plain_json(render: Renderer) -> None:
@@ -439,4 +499,5 @@ def test_what_does_not_exist_yet_is_not_on_the_board(render: Renderer) -> None:
     html = render.board_page(STORE, [], user="mara", role="staff", position="e:1", now=NOW, live="/live/board/68")
     for absent in ("Manual order", "Sound", "Screens", "Today", "Density"):
         assert absent not in html
-    assert 'hx-ws:connect="/live/board/68"' in html and 'action="/logout"' in html
+    assert 'hx-ws:connect="/live/board/68"' in html
+    assert 'action="/logout"' in html
