@@ -3,78 +3,18 @@
 import asyncio
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
 
 import httpx2
 import pytest
-from conftest import SECRET, TOKEN, WAIT, free_port
+from rig import SECRET, TOKEN, WAIT, Shop
 
 pytestmark = pytest.mark.anyio
 
 TRIES = int(os.environ.get("KILL_TRIES", "9"))  # 100 before a release
 VICTIMS = ("app", "redis", "both")
-
-
-class Shop:
-    """`orderboard serve` on its embedded Redis, as anyone would run it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.folder = folder
-        self.config = folder / "orderboard.toml"
-        self.config.write_text(
-            f"""
-            [server]
-            port = {self.port}
-            data_dir = "{folder}/data"
-            api_token = "{TOKEN}"
-            [[stores]]
-            id = "68"
-            name = "Shop"
-            timezone = "UTC"
-            [[sources]]
-            id = "lola"
-            provider = "lolamarket"
-            secret = "{SECRET}"
-            store = "68"
-            """
-        )
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        words = [sys.executable, "-m", "app.cli", "--config", str(self.config), "serve"]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=log)
-
-    def kill(self, victim: str) -> None:
-        server = json.loads((self.folder / "data" / "server.json").read_text())["pid"]
-        assert self.process is not None
-        if victim in ("app", "both"):
-            self.process.kill()
-        if victim in ("redis", "both"):
-            os.kill(server, signal.SIGKILL)
-        if victim != "redis":
-            self.process.wait(WAIT)
-
-    def stop(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(WAIT) == 0
-
-    async def ready(self) -> None:
-        async with httpx2.AsyncClient() as client, asyncio.timeout(3 * WAIT):
-            while True:
-                try:
-                    if (await client.get(f"http://127.0.0.1:{self.port}/readyz")).status_code == 200:
-                        return
-                except httpx2.TransportError:
-                    pass
-                await asyncio.sleep(0.05)
 
 
 def body(ref: str) -> bytes:
@@ -95,7 +35,9 @@ async def pour(shop: Shop, name: str, acked: set[str], stop: asyncio.Event) -> N
             number += 1
             ref = f"{name}-{number}"
             try:
-                answer = await client.post(f"http://127.0.0.1:{shop.port}/hooks/lola", content=body(ref), headers=headers)
+                answer = await client.post(
+                    f"http://127.0.0.1:{shop.port}/hooks/lola", content=body(ref), headers=headers
+                )
             except httpx2.TransportError:
                 await asyncio.sleep(0.02)
                 continue

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 import redis
-from conftest import SECRET, TOKEN, WAIT, Served
+from rig import SECRET, TOKEN, WAIT, Served
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -23,7 +23,9 @@ BEARER = {"Authorization": f"Bearer {SECRET}"}
 API = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def jane(status: str = "verification", uuid: str = "fed89a88-2928-4a1f-9134-45c2fd27b2ca", **more: Any) -> dict[str, Any]:
+def jane(
+    status: str = "verification", uuid: str = "fed89a88-2928-4a1f-9134-45c2fd27b2ca", **more: Any
+) -> dict[str, Any]:
     cart = {
         "id": 7469, "uuid": uuid, "status": status, "reservation_mode": "pickup", "amount": 41.8, "store_id": 68,
         "store_name": "Jane's Shop", "queue_number": "G19", "customer_name": "John Smith",
@@ -34,7 +36,12 @@ def jane(status: str = "verification", uuid: str = "fed89a88-2928-4a1f-9134-45c2
 
 
 def lola(name: str, at: str, ref: str = "3fa85f64", **more: Any) -> dict[str, Any]:
-    payload = {"id": ref, "orderRef": "238120381238", "serviceType": "DELIVERY", "pickingLocation": {"id": "68", "name": "N"}}
+    payload = {
+        "id": ref,
+        "orderRef": "238120381238",
+        "serviceType": "DELIVERY",
+        "pickingLocation": {"id": "68", "name": "N"},
+    }
     return {
         "eventId": 1201895966044343902, "eventName": name, "eventProvider": "glovo-xl", "eventTimestamp": at,
         "eventPayload": {**payload, **more},
@@ -44,7 +51,9 @@ def lola(name: str, at: str, ref: str = "3fa85f64", **more: Any) -> dict[str, An
 async def post(base: str, path: str, body: Any, headers: dict[str, str] | None = None) -> httpx2.Response:
     async with httpx2.AsyncClient(base_url=base, timeout=WAIT) as client:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await client.post(path, content=content, headers={"Content-Type": "application/json", **(headers or BEARER)})
+        return await client.post(
+            path, content=content, headers={"Content-Type": "application/json", **(headers or BEARER)}
+        )
 
 
 async def get(base: str, path: str, headers: dict[str, str] | None = None) -> httpx2.Response:
@@ -210,12 +219,18 @@ async def test_a_body_too_large_is_refused_whatever_its_length_says(served: Serv
             yield b" " * 1024
 
     async with httpx2.AsyncClient(base_url=served.base) as client:
-        answer = await client.post("/hooks/jane-68", content=chunks(), headers={**BEARER, "Content-Type": "application/json"})
+        answer = await client.post(
+            "/hooks/jane-68", content=chunks(), headers={**BEARER, "Content-Type": "application/json"}
+        )
     assert answer.status_code == 413
 
 
 async def test_an_unknown_store_is_kept_apart_and_healed_later(served: Served) -> None:
-    await post(served.base, "/hooks/lola", lola("order.confirmed", "2023-01-10T18:31:00Z", pickingLocation={"id": "999", "name": "?"}))
+    await post(
+        served.base,
+        "/hooks/lola",
+        lola("order.confirmed", "2023-01-10T18:31:00Z", pickingLocation={"id": "999", "name": "?"}),
+    )
     order = (await get(served.base, "/api/orders/lola/3fa85f64")).json()
     kept = served.call(served.house.site.quarantine.list(10))
     assert order["store"] is None
@@ -273,5 +288,3 @@ async def test_ready_tells_the_truth(served: Served) -> None:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
     assert (await get(served.base, "/readyz")).json() == {"redis": "ok", "relay": "ok"}
-
-

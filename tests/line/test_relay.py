@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 import redis
-from conftest import SECRET, TOKEN, Served, free_port, settings_of
+from rig import SECRET, TOKEN, Served, free_port, settings_of
 from websockets.asyncio.client import connect
 
 from app.orders import OrderEvent
@@ -185,5 +185,3 @@ async def test_a_move_takes_the_card_from_one_board_to_the_other(nodes: list[Ser
         for task in watching:
             task.cancel()
     assert list(there.cards) == [card_id("lola:r0")]
-
-

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 import redis
-from conftest import housed
+from rig import housed
 
 from app.errors import Away
 from app.intake import Intake
