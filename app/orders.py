@@ -217,6 +217,7 @@ class OrderEvent(Struct, frozen=True, kw_only=True):
     code: str | None = None
     store: str | None = None
     said: str | None = None  # the provider's own id of the store, for "unknown store"
+    journey: str | None = None  # the ref of the journey (in a store, before there was an order) that becomes this order
     home: str | None = None  # our store of an order whose events name none; any word about the store outweighs it
     outcomes: bool = True  # False: this order system never tells what became of a line item
     fulfilment: str | None = None
@@ -746,7 +747,7 @@ def work(order: Order, pace: Pace) -> float | None:
     trip = 0.0 if pickup else pace.trip
     if rank >= RANK["picked"]:
         return 0.0 if pickup and rank >= RANK["ready"] else pace.left.get(order.stage, 0.0) + trip
-    if order.items is None or not order.outcomes:
+    if order.items is None or (order.items and not counted(order)):
         return None
     _, _, lines = tally(order)
     return lines * (own_pace(order) or pace.item) + pace.left.get("picked", 0.0) + trip
@@ -770,10 +771,20 @@ def tally(order: Order) -> tuple[int, int, int]:
     return len(items) - left, len(items), left
 
 
+def counted(order: Order) -> bool:
+    """Is it known how many lines are done, of how many? Some systems tell no outcomes; some name a line only when it
+    is picked, and the whole list after the last."""
+    if not order.items or not order.outcomes:
+        return False
+    return RANK[order.stage] >= RANK["picked"] or "items" in order.stamps or tally(order)[2] > 0
+
+
 def progress(order: Order) -> str:
     done, lines, _ = tally(order)
     if lines and not order.outcomes:
         return f"{lines} items"
+    if lines and not counted(order):
+        return f"{done} picked so far"
     if lines and RANK["preparing"] <= RANK[order.stage] < RANK["staged"]:
         return f"{done} of {lines} picked"
     return order.stage.replace("_", " ")

@@ -1,17 +1,16 @@
 // The board: puts cards where they belong, moves them so that the eye can follow, counts, filters, finds.
 
+import "./acts.js";
 import { clocks, now, say, send, start } from "./live.js";
 
 const MOVE = 320; // ms, as --move
 const MANY = 30; // moves at once that nobody could follow
-const UNDO_FOR = 10000;
 const COUNTS = ["Nobody", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
 const HOUR = 3600;
 
 const root = document.documentElement;
 const board = document.getElementById("board");
 const find = document.getElementById("find");
-const toast = document.getElementById("toast");
 const filters = [...document.querySelectorAll("[data-filter]")];
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const remembered = `filter ${location.pathname}`;
@@ -66,7 +65,7 @@ function flash(card, was, is) {
   if (calm.matches || !was) return;
   for (const part of card.children) {
     const kind = part.getAttribute("class")?.split(" ")[0];
-    if (!kind || kind === "rail" || kind === "foot" || was[kind] === is[kind]) continue;
+    if (!kind || ["rail", "foot", "acts"].includes(kind) || was[kind] === is[kind]) continue;
     part.classList.add("flash");
     part.addEventListener("animationend", () => part.classList.remove("flash"), { once: true });
   }
@@ -210,15 +209,15 @@ function tell(card) {
 let chosen = localStorage.getItem(remembered) ?? "";
 
 function sift() {
-  const asked = find.value.trim().toLowerCase();
+  const words = find.value.trim().toLowerCase();
   for (const card of cards()) {
     const { lane, kind } = card.dataset;
-    const found = card.dataset.find.includes(asked);
+    const found = card.dataset.find.includes(words);
     const inNow = lane === "waiting" || lane === "needs";
     card.hidden = !inNow && (!found || (chosen !== "" && kind !== chosen));
     card.classList.toggle("dim", inNow && !found);
   }
-  board.toggleAttribute("data-sifting", asked !== "" || chosen !== "");
+  board.toggleAttribute("data-sifting", words !== "" || chosen !== "");
   for (const button of filters) button.setAttribute("aria-pressed", String(button.dataset.filter === chosen));
 }
 
@@ -269,48 +268,6 @@ document.addEventListener("htmx:ws:after:connection", () => {
   told = new Set();
 });
 document.addEventListener("visibilitychange", seen);
-
-// ---- actions, and ten seconds to take them back ----
-
-const DONE = {
-  claimed: (code) => `${code} is yours.`,
-  cannot_find: (code) => `${code}: can’t find them.`,
-  handed_over: (code) => `${code} is handed over.`,
-};
-let hide = 0;
-
-function offer(text, undo) {
-  toast.querySelector("span").textContent = text;
-  const button = toast.querySelector("button");
-  button.hidden = !undo;
-  if (undo) button.setAttribute("hx-vals", JSON.stringify(undo));
-  toast.hidden = false;
-  say(text);
-  clearTimeout(hide);
-  hide = setTimeout(() => { toast.hidden = true; }, UNDO_FOR);
-}
-
-// A push may take the button off the page before its answer comes, so the listeners are the button's own.
-document.addEventListener("htmx:before:request", (event) => {
-  const button = event.target.closest?.("[data-act]");
-  if (!button) return;
-  const code = button.closest("[data-lane]")?.querySelector(".card-code")?.textContent ?? "";
-  const vals = JSON.parse(button.getAttribute("hx-vals"));
-  const said = new AbortController();
-  const on = (name, then) => button.addEventListener(name, then, { signal: said.signal });
-  on("htmx:after:request", ({ detail }) => answered(button.dataset.act, code, vals, detail.ctx.response));
-  on("htmx:error", () => offer("That did not reach the server. Try again."));
-  on("htmx:finally:request", () => said.abort());
-});
-
-function answered(act, code, vals, response) {
-  const { status, raw } = response;
-  if (status === 401 || (raw.redirected && new URL(raw.url).pathname === "/login")) {
-    location.assign("/login?next=" + encodeURIComponent(location.pathname));
-  } else if (status >= 400) offer("That did not work. The board shows what is so.");
-  else if (act === "undo") toast.hidden = true;
-  else offer(DONE[act](code), { ...vals, undo: "true" });
-}
 
 // ---- every second ----
 

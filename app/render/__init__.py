@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Final
 
 import jinja2
@@ -12,21 +11,20 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from app.orders import LANES, Attention, Item, Order, attention, place
-from app.render import cards
+from app.render import cards, lanes
+from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where
 from app.render.escape import install
 from app.render.goods import line
+from app.render.said import View
 from app.render.times import exact, today, zone_name
-from app.render.track import View, view
+from app.render.track import view
 from app.render.words import words
 from app.settings import Store
 
-install()
+__all__ = ["EDITION", "STATIC", "Card", "Feed", "Renderer", "card_id"]
 
-HERE: Final = Path(__file__).resolve().parent.parent
-PACKED: Final = (HERE / "_templates").is_dir()  # in a wheel they lie inside the package
-TEMPLATES: Final = HERE / "_templates" if PACKED else HERE.parent / "templates"
-STATIC: Final = HERE / "_static" if PACKED else HERE.parent / "static"
+install()
 
 TITLES: Final = (
     ("new", "New", "Nothing new."),
@@ -75,7 +73,7 @@ class Renderer:
         self._feeds = feeds
         self._public = public_url
         self._env = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES),
+            loader=Loader(TEMPLATES),
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -83,7 +81,7 @@ class Renderer:
             undefined=jinja2.StrictUndefined,
         )
         self._forms = {lane: (self._env.get_template(name), face) for lane, (name, face) in FORMS.items()}
-        self._card = (self._env.get_template("card.html"), cards.card)
+        self._card = (self._env.get_template("card.html"), lanes.card)
         self._live = self._env.get_template("live.html")
         self._order = self._env.get_template("order.html")
         self._item = self._env.get_template("item.html")

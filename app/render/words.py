@@ -164,6 +164,8 @@ SMALL: Final[dict[str, str]] = {
     "left": _("It was left without you"),
     "bag": _("1"),
     "units": _("{count} ×"),
+    "seconds": _("{count} s"),
+    "minutes": _("{count} min"),
     "held": _("On hold"),
     "going_back": _("Going back"),
     "part": _("{got} of {asked}"),

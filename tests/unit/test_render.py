@@ -28,7 +28,7 @@ from app.orders import (
     Stamp,
     Total,
 )
-from app.render import STATIC, TEMPLATES, Card, Feed, Renderer, card_id
+from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Renderer, card_id
 from app.render.escape import escape
 from app.settings import Store
 
@@ -289,7 +289,7 @@ def test_every_name_of_ours_that_a_page_links_to_exists(render: Renderer) -> Non
     for html in [*screens(render, "word"), *(render.track(o, NOW) for o in day())]:
         for name, value in Reader(html).attributes:
             if name in ("href", "src") and value.startswith("/static/"):
-                path, _, icon = value.removeprefix("/static/").partition("#")
+                path, _, icon = value.removeprefix(f"/static/{EDITION}/").partition("#")
                 assert (STATIC / path).is_file(), value
                 assert not icon or f'id="{icon}"' in icons, value
 
@@ -365,7 +365,7 @@ def test_every_arrival_reads_right(render: Renderer, state: str) -> None:
         "here": "We saw you at 14:01.",
         "claimed": "Sam is bringing it out. You are in bay 3",
         "cannot_find": "We can’t find you yet.",
-        "handed_over": "Handed over at 14:02. You waited 1:07",
+        "handed_over": "Handed over at 14:02. You waited 1 min 7 s",
     }
     assert " ".join(wanted[state].split()) in said.replace(" .", "."), said
 

@@ -1,0 +1,163 @@
+"""What a customer's page says in words: the headline, what comes next, and what changed."""
+
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import Final
+
+from markupsafe import Markup
+from msgspec import Struct
+
+from app.orders import (
+    PICKUPS,
+    Arrival,
+    Item,
+    Order,
+    counted,
+    went_back,
+)
+from app.render.cards import first
+from app.render.times import stamp
+from app.render.words import Words, fill
+from app.settings import Store
+
+UNSEEN_AFTER: Final = 20.0  # seconds after which the customer hears that no screen has shown the check-in
+MASKED: Final = frozenset({"canceled", "rejected", "failed", "returned"})
+CALLING: Final = frozenset({"unseen", "cannot_find", "customer_missing"})
+COUNTING: Final = ("preparing", "preparing+", "reviewing", "reviewing+")
+HEADLINED: Final = ("customer_missing", "on_hold", "returning")
+
+
+class View(Struct, frozen=True):
+    """For whom and when: `whole` is false for a delegate, who sees no address and no price."""
+
+    now: float
+    zone: tzinfo
+    words: Words
+    store: Store
+    whole: bool
+    row: Callable[[Item], Markup]
+
+    def at(self, instant: float | None) -> Markup:
+        return Markup("") if instant is None else stamp(instant, self.now, self.zone, self.words.lang)
+
+
+def handed(order: Order) -> bool:
+    return order.arrival is not None and order.arrival.state == "handed_over"
+
+
+def waiting(order: Order) -> Arrival | None:
+    arrival = order.arrival
+    if arrival is None or order.end is not None or arrival.state in ("on_my_way", "handed_over"):
+        return None
+    return arrival
+
+
+def said(order: Order, name: str, seen: View) -> tuple[Markup, Markup]:
+    """Headline and lead: one thing that is so, and one thing about what comes."""
+    told = seen.words.said
+    who = first(order.shopper.name) if order.shopper else ""
+    if name == "claimed" and order.arrival is not None:
+        who = first(order.arrival.claimed_by).capitalize()
+    values = {"who": who, "code": order.code or "", "at": _moment(order, name, seen)}
+    headline, lead = told[name]
+    lead = _lead(order, name, lead, values, seen)
+    return fill(headline, values), lead
+
+
+def sentence(order: Order, seen: View) -> str:
+    """Which sentence it is: a check-in first, then what stands in the way, then the stage."""
+    arrival = order.arrival
+    if handed(order) and order.stage not in MASKED:
+        return "pickup:fulfilled" if order.fulfilment in PICKUPS else "fulfilled"
+    if arrival is not None and order.end is None:
+        if arrival.state != "here":
+            return arrival.state
+        late = seen.now - arrival.at >= UNSEEN_AFTER
+        return "seen" if arrival.shown_at is not None else "unseen" if late else "here"
+    for flag in HEADLINED:
+        if flag in order.flags and order.stage not in MASKED:
+            return flag
+    stage = "fulfilled" if order.stage == "closed" else order.stage
+    if stage == "placed" and "in_review" in order.flags:
+        return "in_review"
+    return _staged(order, stage, seen)
+
+
+def _staged(order: Order, stage: str, seen: View) -> str:
+    group = "pickup" if order.fulfilment in PICKUPS else order.fulfilment
+    for name in (f"{order.fulfilment}:{stage}", f"{group}:{stage}"):
+        if name in seen.words.said and (stage != "ready" or order.code):
+            return name
+    known = order.shopper is not None and bool(order.shopper.name)
+    if stage == "ready" and group == "pickup":
+        return "pickup:staged"
+    return stage + "+" if known and stage + "+" in seen.words.said else stage
+
+
+def _moment(order: Order, name: str, seen: View) -> Markup:
+    """The " at 14:05" of what the sentence tells, where it is known."""
+    at = None
+    if name in ("seen", "claimed") and order.arrival is not None:
+        at = order.arrival.shown_at or order.arrival.at
+    elif name.endswith("fulfilled"):
+        at = order.arrival.ended_at if order.arrival and handed(order) else _since(order, "fulfilled")
+    elif name.startswith("in_transit"):
+        at = _since(order, "in_transit")
+    return seen.words.say("at", time=seen.at(at)) if at is not None else Markup("")
+
+
+def _since(order: Order, stage: str) -> float | None:
+    """When the order last came to a stage, if the timeline holds it."""
+    at = None
+    for entry in reversed(order.timeline):
+        if entry.stage == stage:
+            at = entry.at
+        elif at is not None:
+            break
+    return at
+
+
+def _lead(order: Order, name: str, lead: str, values: dict[str, str | Markup], seen: View) -> Markup:
+    arrival = order.arrival
+    told = reason(order, seen)
+    if told and (name in MASKED or name in HEADLINED):
+        ended = fill("{told}", {"told": told if told[-1] in ".!?…" else told + "."})
+        return ended if name in MASKED else ended + " " + fill(lead, values)
+    if name.endswith("fulfilled") and arrival is not None and arrival.ended_at and arrival.ended_at - arrival.at >= 1:
+        return fill(seen.words.said["waited"][1], {"long": spelled(arrival.ended_at - arrival.at, seen)})
+    if name in ("here", "seen", "claimed") and arrival is not None and arrival.bay:
+        return seen.words.say("in_bay", bay=arrival.bay) + " " + fill(lead, values)
+    if "late" in order.flags and order.end is None and name not in HEADLINED:
+        return Markup(seen.words.said["late"][1])
+    return fill(lead, values)
+
+
+def counting(order: Order, name: str) -> bool:
+    """Is it a sentence that begins with how many lines are done?"""
+    return counted(order) and name.endswith(COUNTING)
+
+
+def spelled(seconds: float, seen: View) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    said = [seen.words.say("minutes", count=str(minutes))] if minutes else []
+    return " ".join([*said, seen.words.say("seconds", count=str(rest))] if rest else said)
+
+
+def reason(order: Order, seen: View) -> str:
+    """The reason as sent; of a code alone only what we have words for."""
+    if order.reason is None:
+        return ""
+    return order.reason.description or seen.words.reasons.get(order.reason.code or "", "")
+
+
+def notes(order: Order, seen: View) -> list[tuple[str, str, Markup]]:
+    """Changes told plainly: class, icon, words."""
+    notes = []
+    back = went_back(order)
+    if back is not None and order.end is None:
+        step = seen.words.backs.get(back.stage) or seen.words.trail[back.stage]
+        at = seen.words.say("at", time=seen.at(back.at))
+        notes.append(("changed", "undo-2", seen.words.say("back", at=at, step=step)))
+    if "payment_failed" in order.flags:
+        notes.append(("late", "circle-x", Markup(seen.words.small["payment_failed"])))
+    return notes

@@ -1,0 +1,121 @@
+"""When an order comes, how sure that is, and how far it is: the promised window and the line of steps."""
+
+from types import SimpleNamespace
+
+from markupsafe import Markup
+
+from app.orders import (
+    MOVES,
+    PICKUPS,
+    RANK,
+    Attention,
+    Order,
+    Promise,
+    deadline,
+    met,
+)
+from app.render.said import MASKED, View, handed, waiting
+from app.render.times import day, hour
+
+
+def promise(order: Order, seen: View, shown: Attention) -> SimpleNamespace | None:
+    promised, due = order.promised, deadline(order)
+    if promised is None or due is None:
+        return None
+    held = "on_hold" in order.flags
+    at, old, sure = promised.start or due, order.previous_promise, _sure(order, shown, held)
+    moved = old is not None and old != promised and not held
+    axis = None if held or met(order) or seen.now >= due else scale(promised.start, due, seen)
+    return SimpleNamespace(
+        range=window(promised, seen),
+        day=day(at, seen.now, seen.zone, seen.words.lang),
+        void=held,
+        moved=seen.words.say("moved", old=window(old, seen)) if old is not None and moved else "",
+        say="" if moved and sure == "promised" else seen.words.small[sure],
+        axis=axis,
+        start=int(promised.start or 0),
+        due=int(due),
+    )
+
+
+def _sure(order: Order, shown: Attention, held: bool) -> str:
+    """How sure we are, and no more: an order that has not begun has its promise and nothing else."""
+    if held:
+        return "void"
+    if met(order):
+        return "ready"
+    if shown.code == "late":
+        return "behind"
+    if shown.code == "at_risk":
+        return "risk"
+    return "on_time" if RANK[order.stage] >= RANK["preparing"] else "promised"
+
+
+def window(promise: Promise, seen: View) -> Markup:
+    if promise.start is not None and promise.end is not None:
+        return seen.at(promise.start) + "–" + seen.at(promise.end)
+    if promise.end is not None:
+        return seen.words.say("by", time=seen.at(promise.end))
+    return seen.words.say("from", time=seen.at(promise.start))
+
+
+def scale(start: float | None, due: float, seen: View) -> SimpleNamespace:
+    """The promised window on a line that begins now; the page moves it on."""
+    begin = start if start is not None and start > seen.now else seen.now
+    left = (begin - seen.now) / (due - seen.now) * 80
+    shown = hour(begin, seen.zone) if 14 <= left <= 45 else ""
+    end = seen.words.say("promised_by", time=hour(due, seen.zone))
+    return SimpleNamespace(x=f"{left:.1f}%", width=f"{80 - left:.1f}%", start=shown, end=end)
+
+
+# ---- steps ----
+
+
+def steps(order: Order, seen: View) -> list[tuple[str, str, Markup]]:
+    """Class, word and time of each step: passed ones with the time they were first reached, if it is known."""
+    group = "pickup" if order.fulfilment in PICKUPS else order.fulfilment
+    steps = seen.words.steps.get(group) or seen.words.steps["delivery"]
+    times, here = reached(order, [rank for rank, _ in steps])
+    if order.stage in MASKED:
+        made = [("past", word, seen.at(at)) for (_, word), at in zip(steps, times, strict=True) if at is not None]
+        return [*made, ("bad here", seen.words.bad[order.stage], seen.at(order.ended_at))]
+    ended = here == len(steps) - 1
+    made = []
+    for i, (_, word) in enumerate(steps):
+        state = "past" if i < here or (ended and i == here) else "here" if i == here else "ahead"
+        if state == "here" and ("on_hold" in order.flags or "returning" in order.flags):
+            flag = "on_hold" if "on_hold" in order.flags else "returning"
+            state, word = "still here", seen.words.small["held" if flag == "on_hold" else "going_back"]
+            times[i] = flagged(order, flag) or times[i]
+        made.append((state, word, seen.at(times[i]) if state != "ahead" else Markup("")))
+    return made
+
+
+def flagged(order: Order, flag: str) -> float | None:
+    said = order.stamps.get("flag:" + flag)
+    return (said.at or said.heard) if said is not None else None
+
+
+def reached(order: Order, ranks: list[int]) -> tuple[list[float | None], int]:
+    """When each step was reached (a step back clears those after it), and which one it is now."""
+    times: list[float | None] = [None] * len(ranks)
+    times[0] = order.placed_at or order.first
+    for entry in order.timeline:
+        if entry.raw in MOVES or entry.stage in MASKED:
+            continue
+        step = _step(RANK[entry.stage], ranks)
+        times[step + 1 :] = [None] * (len(ranks) - step - 1)
+        times[step] = times[step] or entry.at
+    here = _step(RANK[order.stage], ranks)
+    if handed(order) and order.arrival is not None:
+        here = len(ranks) - 1
+        times[here] = order.arrival.ended_at or times[here]
+    elif waiting(order) is not None and 75 in ranks:
+        here = ranks.index(75)
+    if order.arrival is not None and 75 in ranks and order.arrival.state != "on_my_way":
+        times[ranks.index(75)] = order.arrival.at
+    return times, here
+
+
+def _step(rank: int, ranks: list[int]) -> int:
+    return max(i for i, low in enumerate(ranks) if low <= rank)
