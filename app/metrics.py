@@ -1,6 +1,9 @@
 """The figures of a process. Labels are sources, verdicts and kinds: never an order, a name or a token."""
 
+import os
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 REGISTRY = CollectorRegistry()
 
@@ -10,8 +13,12 @@ QUARANTINED = Counter(
     "orderboard_quarantined_total", "Bodies put into quarantine", ["source", "why"], registry=REGISTRY
 )
 FRAMES = Counter("orderboard_frames_total", "Frames written to sockets", ["kind"], registry=REGISTRY)
-SOCKETS = Gauge("orderboard_sockets", "Open sockets", ["kind"], registry=REGISTRY)
+SOCKETS = Gauge("orderboard_sockets", "Open sockets", ["kind"], registry=REGISTRY, multiprocess_mode="livesum")
 GAPS = Counter("orderboard_gaps_total", "Gaps in the changes heard, by how they were filled", ["by"], registry=REGISTRY)
+POLLS = Counter("orderboard_polls_total", "Polls by how they went", ["source", "result"], registry=REGISTRY)
+CALLS = Counter(
+    "orderboard_calls_total", "Calls to order systems by what came of them", ["source", "result"], registry=REGISTRY
+)
 COMMIT = Histogram(
     "orderboard_commit_seconds",
     "From an event in hand to stored",
@@ -21,4 +28,9 @@ COMMIT = Histogram(
 
 
 def text() -> bytes:
-    return generate_latest(REGISTRY)
+    """This process' figures, or those of all workers added up."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return generate_latest(together)

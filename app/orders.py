@@ -24,8 +24,8 @@ RANK: Final[dict[str, int]] = {
 ENDS: Final[dict[str, int]] = {"canceled": 1, "rejected": 1, "failed": 1, "fulfilled": 2, "closed": 3, "returned": 4}
 OFF_PATH: Final = frozenset({"canceled", "rejected", "failed", "returned"})
 # Flags that outlive the stage they came with; every other one ends with the next word about the stage.
-STICKY: Final = frozenset({"late", "reviewed", "payment_failed", "suspected"})
-AFTER_END: Final = frozenset({"reviewed", "payment_failed", "suspected", "returning"})
+STICKY: Final = frozenset({"late", "reviewed", "payment_failed", "suspected", "joined"})
+AFTER_END: Final = frozenset({"reviewed", "payment_failed", "suspected", "returning", "joined"})
 ITEM_STATES: Final = ("pending", "found", "replaced", "refunded", "partial", "not_found", "added", "returned")
 PICKUPS: Final = frozenset({"pickup", "curbside", "kiosk"})
 TIMELINE_MOST: Final = 200
@@ -373,7 +373,8 @@ def _mark(order: Order, event: OrderEvent, stage: str, stamp: Stamp) -> int:
     if was is not None and not ahead and not newer(stamp, was.stamp):
         return 1
     clear = stamp
-    if was is not None and event.policy == "snapshot" and (was.stage, was.raw) == (stage, raw):
+    same = was is not None and event.policy == "snapshot" and (was.stage, was.raw) == (stage, raw)
+    if same and was is not None and "unknown" not in order.flags:
         clear = was.clear  # a poll that finds the same stage again ends no flag
     order.open = Mark(stage, raw, lasting(stamp, was.stamp if was else None), clear)
     return int(order.end is not None)
@@ -612,6 +613,8 @@ def _arrived(old: Order, event: OrderEvent, new: Arrival | None) -> Change:
     was = old.arrival
     first = new is not None and new.state == "here" and (was is None or was.state == "on_my_way")
     effects = (Effect("arrived", f"{old.key}:arrived"),) if first else ()
+    if first and new is not None and new.vehicle:
+        effects = (*effects, Effect("vehicle", f"{old.key}:vehicle"))
     timeline = old.timeline
     if event.name != "shown":
         entry = Entry(old.stage, event.heard, new.state if new else "undone", event.by)
@@ -800,13 +803,15 @@ def spell(seconds: float) -> str:
 
 # ---- where a card is ----
 
-LANES: Final = ("waiting", "needs", "new", "picking", "ready", "courier", "done")
+LANES: Final = ("waiting", "needs", "new", "picking", "ready", "courier", "done", "instore")
 _NEEDS: Final = {"lost": 0, "late": 2, "at_risk": 3, "customer_missing": 4, "quiet": 4}  # on hold stays in its lane
 _LAST: Final = 9_999_999_999.0
 
 
 def place(order: Order, seen: Attention) -> tuple[str, str]:
-    """The lane, and a key that sorts as text. Empty lane: shown nowhere (a cart, or nobody's any more)."""
+    """The lane, and a key that sorts as text. Empty lane: shown nowhere (a cart, or a journey that became an order)."""
+    if "joined" in order.flags:
+        return "", ""
     if seen.code == "waiting":
         return "waiting", _digits(seen.since)
     if seen.code in _NEEDS:
@@ -818,6 +823,8 @@ def place(order: Order, seen: Attention) -> tuple[str, str]:
         over = order.arrival.ended_at if order.arrival is not None and handed else order.ended_at
         return "done", _digits(_LAST - (over or 0.0))
     placed = order.first if order.placed_at is None else order.placed_at
+    if order.fulfilment == "in_store":
+        return "instore", _digits(placed)
     return lane(order), _digits(deadline(order)) + _digits(placed)
 
 

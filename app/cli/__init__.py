@@ -12,7 +12,7 @@ from typing import Final
 import uvloop
 
 from app import main
-from app.cli import demo
+from app.cli import crew, demo
 from app.embedded import find
 from app.errors import Fatal, Problem
 from app.settings import Settings
@@ -26,7 +26,11 @@ Command = Callable[[Settings, argparse.Namespace], Awaitable[None]]
 
 
 async def serve(settings: Settings, _: argparse.Namespace) -> None:
-    await main.serve(settings)
+    shared = crew.inherited()
+    if shared is None and settings.server.workers > 1:
+        await crew.run(settings)
+    else:
+        await main.serve(settings, shared=shared)
 
 
 async def check(settings: Settings, _: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
@@ -140,7 +141,6 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 
 _STRINGS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)  # an unclosed one too: else this is quadratic
-_ODD: Final = re.compile(rb"\\u|\d[eE]")  # a lone surrogate, a number without end
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 
@@ -150,7 +150,7 @@ def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
         body.decode()
         if too_deep(body):
             raise Unreadable(f"The body is nested deeper than {DEPTH_MOST} levels.")
-        if _ODD.search(body):  # in a field that the shape leaves out they would pass unread
+        if b"\\u" in body:  # a lone surrogate in a field that the shape leaves out would pass unread
             msgspec.json.decode(body)
         return decoder.decode(body)
     except UnicodeDecodeError:
@@ -187,7 +187,8 @@ def text(value: object, most: int = 200) -> str | None:
     """A word for people: control and direction characters gone, cut to `most`; None where nothing is left."""
     if value is None or isinstance(value, dict | list | bool):
         return None
-    plain = _UNSEEN.sub(" ", str(value)).strip()
+    said = str(value)
+    plain = (said if said.isprintable() else _UNSEEN.sub(" ", said)).strip()
     return plain[:most] or None
 
 
@@ -220,6 +221,11 @@ def instant(value: str | None, zone: tzinfo) -> float | None:
 
 def normal(status: str) -> str:
     """A raw status in the one spelling that tables use."""
+    return _normal(status[:128])
+
+
+@lru_cache(1024)
+def _normal(status: str) -> str:
     word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", status.strip().replace("\\", "").replace("*", ""))
     word = re.sub(r"[.\-\s_]+", "_", word).strip("_").lower()
     return word.replace("cancelled", "canceled")

@@ -3,13 +3,26 @@ no stamp of it either, so the order of arrival counts, forward only."""
 
 import re
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
 
 from app.errors import Forged, NotUnderstood, Unreadable
-from app.orders import Customer, Item, OrderEvent, Promise, Shopper, Total
-from app.providers.contract import Call, Provider, amount, digest, instant, normal, read, text
+from app.orders import Customer, Item, Order, OrderEvent, Promise, Shopper, Total
+from app.providers.contract import (
+    Call,
+    Calling,
+    Provider,
+    Reply,
+    Request,
+    amount,
+    digest,
+    instant,
+    normal,
+    read,
+    text,
+)
 from app.providers.signing import bearer, equal, hmac_hex
 from app.settings import Source
 
@@ -237,4 +250,44 @@ def _count(value: object) -> float | None:
     return number if 0 <= number <= 1e9 else None
 
 
-PROVIDER: Final = Provider(name="jane", label="Jane", verify=verify, parse=parse, options=Options)
+def arrived(source: Source, order: Order, _: str | None) -> Request | None:
+    """The check-in. How Jane wants it is not published in full, so path, authorization and body are configured."""
+    options: Options = source.options
+    if not source.base_url or order.fulfilment not in ("pickup", "curbside"):
+        return None
+    path = options.arrival_path.replace("{uuid}", quote(order.ref, safe=""))
+    headers = {"Accept": "application/json"}
+    if options.arrival_auth is not None:
+        headers["Authorization"] = options.arrival_auth
+    if options.arrival_body is None:
+        return Request(url=source.base_url.rstrip("/") + path, method="POST", headers=headers)
+    headers["Content-Type"] = "application/json"
+    body = msgspec.json.encode(options.arrival_body)
+    return Request(url=source.base_url.rstrip("/") + path, method="POST", headers=headers, body=body)
+
+
+def outcome(reply: Reply) -> tuple[str, str]:
+    status = reply.status
+    if 200 <= status < 300:
+        return "done", ""
+    if status in (408, 429) or status >= 500:
+        return "retry", f"Jane answers {status} to the check-in."
+    return "refused", REFUSALS.get(status, f"Jane refused the check-in with {status}.") + " Look after the customer."
+
+
+REFUSALS: Final = {
+    401: "Jane does not know our key: arrival_auth must be set right.",
+    403: "Jane does not know our key: arrival_auth must be set right.",
+    404: "Jane does not know this order.",
+    409: "Jane takes no check-in for this order now.",
+    422: "Jane takes no check-in for this order now.",
+}
+
+PROVIDER: Final = Provider(
+    name="jane",
+    label="Jane",
+    verify=verify,
+    parse=parse,
+    options=Options,
+    calls={"arrived": Calling(request=arrived, outcome=outcome)},  # after a timeout a person decides
+)

@@ -17,7 +17,7 @@ from app.orders import (
     went_back,
 )
 from app.render.cards import BACK, FLAGS, FOUND, QUIET_FLAGS, REFUNDED, STAGES, Chip, Where, because, face, first
-from app.render.times import age, ago, stamp, until
+from app.render.times import age, ago, since, stamp, until
 
 
 def card(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
@@ -178,3 +178,20 @@ def _end(order: Order, where: Where) -> list[str | Markup]:
 
 def _money(order: Order) -> bool:
     return any(item.state == "refunded" for item in order.items or ())
+
+
+def walk(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
+    """Somebody in the shop: shopping, in a checkout zone, or out and waiting for the receipt."""
+    zone = "in_zone" in order.flags
+    left = RANK[order.stage] >= RANK["picked"]
+    contested = "on_hold" in order.flags
+    number = "".join(c for c in order.raw_status or "" if c.isdigit()) if zone else ""
+    word = f"Zone {number}".strip() if zone else "Contested" if contested else "Left" if left else "Shopping"
+    icon = "scan-line" if zone else "circle-pause" if contested else "door-open" if left else "shopping-basket"
+    began = order.timeline[-1].at if order.timeline else order.first
+    shown = face(order, seen, where)
+    code = order.code if order.code and not order.ref.startswith("session:") else ""
+    return {
+        **shown, "zone": zone, "still": contested, "word": word, "icon": icon, "code": code, "since": int(began),
+        "clock": since(began, where.now)[0],
+    }  # fmt: skip

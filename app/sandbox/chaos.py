@@ -13,19 +13,27 @@ REMEMBERED = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Chaos:
-    """Probabilities from 0 to 1, per step. drop: never sent; repeat: sent twice; reorder: sent after the order's next
-    one; delay: sent up to ten minutes late; revert: followed by the order's earlier news, told as new."""
+    """Probabilities from 0 to 1. Per call to us, drop: never sent; repeat: sent twice; reorder: sent after the order's
+    next one; delay: sent up to ten minutes late; revert: followed by the order's earlier news, told as new. Per call
+    to an order system, errors: a 5xx; limits: a burst of 429 begins; slow: an answer up to `slowest` seconds late;
+    expiry: no token is good any more."""
 
     drop: float = 0.0
     repeat: float = 0.0
     reorder: float = 0.0
     delay: float = 0.0
     revert: float = 0.0
+    errors: float = 0.0
+    limits: float = 0.0
+    slow: float = 0.0
+    expiry: float = 0.0
+    slowest: float = 8.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        chances = (self.drop, self.repeat, self.reorder, self.delay, self.revert)
-        if not all(0 <= chance <= 1 for chance in chances):
+        ours = (self.drop, self.repeat, self.reorder, self.delay, self.revert)
+        theirs = (self.errors, self.limits, self.slow, self.expiry)
+        if not all(0 <= chance <= 1 for chance in (*ours, *theirs)):
             raise ValueError("each chance must be from 0 to 1")
         # An endless story of which nothing is left would never come to its first step.
         if self.drop == 1:
@@ -52,10 +60,23 @@ class _Trouble:
         self.chaos = chaos
         self.rng = Random(chaos.seed)
         self.behind: dict[str, Step] = {}
-        self.last: dict[str, bytes] = {}
+        self.last: dict[str, Step] = {}
 
     def befall(self, step: Step) -> Iterator[Step]:
-        """What becomes of one step, and of what waited for it."""
+        """What becomes of one step, and of what waited for it. What happened has happened, and on time, whatever
+        becomes of the call that tells of it."""
+        if not step.calls:
+            yield step
+            return
+        bare = replace(step, deeds=(), follow=None)
+        told = list(self._told(bare))
+        if told and told[0] is bare:
+            told[0] = step
+        elif step.deeds or step.follow:
+            yield replace(step, method="", body=b"", tail="", query="")
+        yield from told
+
+    def _told(self, step: Step) -> Iterator[Step]:
         held = self.behind.pop(step.ref, None)
         if self._happens(self.chaos.drop):
             pass
@@ -75,12 +96,13 @@ class _Trouble:
         if self._happens(self.chaos.repeat):
             yield replace(step, at=step.at + self.rng.uniform(0, 120))
         earlier = self.last.pop(step.ref, None)
-        self.last[step.ref] = step.body
+        self.last[step.ref] = step
         if len(self.last) > REMEMBERED:
             del self.last[next(iter(self.last))]
         if earlier and self._happens(self.chaos.revert):
             again = side(self.feeds[step.feed].provider).again
-            yield replace(step, label=f"{step.label} undone", body=again(earlier, step.body))
+            body = again(earlier.body, step.body)
+            yield replace(earlier, at=step.at, label=f"{step.label} undone", body=body)
 
     def _happens(self, chance: float) -> bool:
         # No draw for what can never happen: switching one kind on leaves the others' choices alone.

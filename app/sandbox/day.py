@@ -78,7 +78,19 @@ class Life:
     def step(self, at: float) -> Step:
         beat = self.tale.beats[len(self.times)]
         self.times.append(self.start + timedelta(seconds=round(at, 3)))
-        return Step(round(at, 3), self.feed.source, self.tale.ref, beat.label, beat.write(self.times))
+        news = beat.write(self.times)
+        return Step(
+            round(at, 3),
+            self.feed.source,
+            self.tale.ref,
+            beat.label,
+            news.body,
+            news.method,
+            news.tail,
+            news.query,
+            news.deeds,
+            news.follow,
+        )
 
     def rest(self) -> Iterator[Step]:
         at = self.begins
@@ -124,7 +136,8 @@ class Cast:
         else:
             story = self.rng.choices(list(stories), list(stories.values()))[0]
         promise = self.rng.uniform(least, most) * haste
-        return Life(feed, self.tell(feed, Plan(next(self.numbers), story, promise)), self.start, begins)
+        plan = Plan(next(self.numbers), story, promise, haste=haste)
+        return Life(feed, self.tell(feed, plan), self.start, begins)
 
     def tell(self, feed: Feed, plan: Plan) -> Tale:
         rng = Random(f"{self.seed}/{feed.source}/{plan.number}")
@@ -136,7 +149,7 @@ class Cast:
         beats = self.tell(feed, Plan(number, opening.story, 0.0, opening.flavour)).beats
         done = _reached(beats, opening)
         begins = -opening.ago - sum(beat.wait for beat in beats[: done + 1])
-        plan = Plan(number, opening.story, opening.due - begins, opening.flavour)
+        plan = Plan(number, opening.story, opening.due - begins, opening.flavour, HASTE)
         life = Life(feed, self.tell(feed, plan), self.start, begins)
         at = begins
         for _ in range(done + 1):

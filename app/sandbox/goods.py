@@ -82,6 +82,15 @@ def shelves() -> tuple[tuple[Good, ...], ...]:
     )
 
 
+@cache
+def items() -> dict[str, Good]:
+    return {good.item: good for shelf in shelves() for good in shelf}
+
+
+def by_item(item: str) -> Good:
+    return items()[item]
+
+
 def _good(text: str, shelf: int, place: int) -> Good:
     name, price = text.rsplit(" ", 1)
     number = 1000 + shelf * 37 + place * 3

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.sandbox import goods
-from app.sandbox.sides import Beat, Feed, Opening, Plan, Side, Tale
+from app.sandbox.deeds import Shown
+from app.sandbox.sides import Beat, Feed, News, Opening, Plan, Side, Tale
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def tell(feed: Feed, plan: Plan, rng: Random) -> Tale:
         echo = seen[-1:] == [status]
         wait = rng.uniform(1, 4) if echo else rng.uniform(*WAITS[status])
         seen.append(status)
-        beats.append(Beat(wait if beats else 0.0, status, partial(body, cart, status, "preparing" in seen)))
+        beats.append(Beat(wait if beats else 0.0, status, partial(news, cart, status, "preparing" in seen)))
     return Tale(str(cart.fixed["uuid"]), tuple(beats))
 
 
@@ -149,6 +150,11 @@ def queue_number(number: int) -> str:
     return f"{letter}{number % 999 + 1}"
 
 
+def news(cart: Cart, status: str, accepted: bool, times: Sequence[datetime]) -> News:
+    said = body(cart, status, accepted, times)
+    return News(said, deeds=(Shown("jane", str(cart.fixed["uuid"]), said),))
+
+
 def body(cart: Cart, status: str, accepted: bool, times: Sequence[datetime]) -> bytes:
     """The webhook of this status; `accepted` once the staff took the cart on."""
     checked_out = times[min(1, len(times) - 1)] if cart.pending else times[0]
@@ -189,11 +195,6 @@ def _product(line: goods.Line) -> dict[str, object]:
     return {"name": line.good.name, "quantity": quantity, "price": price}
 
 
-def again(earlier: bytes, _later: bytes) -> bytes:
-    """A cart carries no stamp and no id of the event, so old news told anew looks just like the old news."""
-    return earlier
-
-
 def headers(feed: Feed, body: bytes, now: float) -> dict[str, str]:
     found = {"Authorization": f"Bearer {feed.secret}"}
     if feed.signing_secret:
@@ -208,6 +209,5 @@ SIDE = Side(
     promise=(1200, 3600),
     opening=OPENING,
     tell=tell,
-    again=again,
     headers=headers,
 )

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from app.sandbox import goods, shopper
+from app.sandbox import goods, record, shopper
 from app.sandbox.shopper import Article
-from app.sandbox.sides import Beat, Feed, Opening, Plan, Side, Tale
+from app.sandbox.sides import Beat, Feed, News, Opening, Plan, Side, Tale, bearer
 
 DOCUMENT, HEAD = "document", "head"
 
@@ -121,6 +121,7 @@ class Scene:
     shopper: Mapping[str, str] | None = None
     moved: bool = False
     articles: tuple[Article, ...] = ()
+    rows: tuple[record.Row, ...] = ()
 
 
 def tell(feed: Feed, plan: Plan, rng: Random) -> Tale:
@@ -141,7 +142,7 @@ def _beats(order: Order, scenes: Iterator[Scene], rng: Random) -> Iterator[Beat]
     for number, scene in enumerate(scenes):
         fewest, most = WAITS["item" if scene.kind.startswith("item") else scene.kind]
         wait = rng.uniform(fewest, most) if number else 0.0
-        yield Beat(wait, scene.kind, partial(body, order, scene))
+        yield Beat(wait, scene.kind, partial(news, order, scene))
 
 
 def _scenes(order: Order, story: Story, rng: Random) -> Iterator[Scene]:
@@ -152,7 +153,7 @@ def _scenes(order: Order, story: Story, rng: Random) -> Iterator[Scene]:
     picks = list(shopper.shop(lines, story.forced, rng))
     bag = (shopper.bags(order.feed.bags_item, 1 + len(picks) // 8),) if order.feed.bags_item else ()
     final = tuple(article for pick in picks for article in pick.final) + bag
-    scene = Scene("", rng.getrandbits(59) | 1 << 60)
+    scene = Scene("", rng.getrandbits(59) | 1 << 60, rows=record.pending(lines))
     for kind in story.path.split(", "):
         if kind in ("items", "some", "extra"):
             done = [shopper.added(lines, rng)] if kind == "extra" else picks[:3] if kind == "some" else picks
@@ -174,6 +175,7 @@ def _next(scene: Scene, kind: str, articles: tuple[Article, ...], rng: Random) -
         shopper=who,
         moved=scene.moved or kind == "rescheduled",
         articles=articles,
+        rows=record.after(scene.rows, kind, articles),
     )
 
 
@@ -188,6 +190,13 @@ def _person(rng: Random) -> dict[str, str]:
     number = rng.randrange(1, 25)
     picture = "https://media.example.com/shopper/placeholder.jpg"
     return {"id": f"shopper-{number:02d}", "name": goods.FIRST[number], "picture": picture}
+
+
+def news(order: Order, scene: Scene, times: Sequence[datetime]) -> News:
+    keys = (order.id, order.ref, order.feed.currency)
+    slot = _slot(order, times[0], scene.moved)
+    held = record.shown(keys, scene.kind, scene.rows, slot, scene.shopper, times)
+    return News(body(order, scene, times), deeds=(held,))
 
 
 def body(order: Order, scene: Scene, times: Sequence[datetime]) -> bytes:
@@ -282,16 +291,11 @@ def again(earlier: bytes, later: bytes) -> bytes:
     return msgspec.json.encode(old | {"eventId": fresh, "eventTimestamp": _stamp(at)})
 
 
-def headers(feed: Feed, _body: bytes, _now: float) -> dict[str, str]:
-    """The contract names no auth: a bearer where a secret is given, else the URL holds it."""
-    return {"Authorization": f"Bearer {feed.secret}"} if feed.secret else {}
-
-
 SIDE = Side(
     stories={name: story.weight for name, story in STORIES.items()},
     promise=(3600, 7800),
     opening=OPENING,
     tell=tell,
     again=again,
-    headers=headers,
+    headers=bearer,
 )

@@ -9,7 +9,7 @@ APP = Path(__file__).parents[2] / "app"
 FLOORS = [  # top to bottom
     {"cli"},
     {"main"},
-    {"web"},
+    {"web", "services"},
     {"providers"},
     {"intake"},
     {"store", "embedded"},

@@ -2,10 +2,12 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -16,7 +18,7 @@ from app import errors
 from app.orders import ITEM_STATES, Change, Order, OrderEvent, Promise, apply
 from app.providers import load as load_providers
 from app.providers import lolamarket, signing
-from app.providers.contract import Call, Provider
+from app.providers.contract import Call, Follow, Heard, Provider, Reply
 from app.settings import Source, check
 
 FOLDER = Path(__file__).parent.parent / "providers"
@@ -31,8 +33,24 @@ STORES = [
 ]
 # What a sample of each provider is sent to where it says nothing else; None in a sample takes a key away.
 SOURCES: dict[str, dict[str, Any]] = {
+    "aifi": {"id": "walk-in", "store": "68"},
+    "urbit": {
+        "id": "urb",
+        "store": "123",
+        "base_url": "https://urb-it.invalid",
+        "secret": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "store_key": "b0477a45-1198-419f-b159-e484be341512",
+        "currency": "SEK",
+    },
     "jane": {"id": "jane-68", "store": "68"},
     "lolamarket": {"id": "lola", "store": "123"},
+    "instacart": {
+        "id": "insta",
+        "store": "68",
+        "base_url": "https://connect.invalid/",
+        "client_id": "a-client",
+        "client_secret": "a-client-secret-of-many-letters",
+    },
 }
 
 
@@ -48,11 +66,21 @@ def call(said: dict[str, Any], heard: float = NOON) -> Call:
     """The webhook that a sample describes; without headers it has the source's secret as a Bearer token."""
     headers = said.get("headers", {"Authorization": f"Bearer {SECRET}"})
     return Call(
+        method=said.get("method", "POST"),
         tail=said.get("tail", ""),
+        query=said.get("query", "").encode(),
         headers={name.lower().encode(): value.encode() for name, value in headers.items()},
-        body=said["raw"].encode() if "raw" in said else json.dumps(said["body"]).encode(),
+        body=payload(said),
         heard=instant(said["heard"]) if "heard" in said else heard,
     )
+
+
+def payload(said: dict[str, Any]) -> bytes:
+    if "bytes" in said:
+        return bytes(said["bytes"])
+    if "raw" in said:
+        return str(said["raw"]).encode()
+    return json.dumps(said["body"]).encode() if "body" in said else b""
 
 
 def instant(stamp: str) -> float:
@@ -60,15 +88,33 @@ def instant(stamp: str) -> float:
 
 
 def play(provider: Provider, sample: dict[str, Any]) -> list[Change]:
-    """Every call of a sample, a second apart, through verify, parse and apply."""
+    """Every call of a sample, then every poll, a second apart, through verify, parse or hear, and apply."""
     at, order, changes = source(provider.name, **sample.get("source", {})), None, []
-    for number, said in enumerate(sample["calls"]):
-        one = call(said, NOON + number)
-        provider.verify(at, one)
-        for event in provider.parse(at, one):
+    follow = msgspec.convert({"source": at.id, "ref": "u-1", "began": NOON} | sample.get("follow", {}), Follow)
+    for number, said in enumerate([*sample.get("calls", []), *sample.get("polls", [])]):
+        if "resource" in said:
+            heard = poll(provider, at, follow, order, said, NOON + number)
+            follow = msgspec.structs.replace(follow, marks=follow.marks | heard.marks)
+            assert only(said.get("hears", {}), readable(heard)) == said.get("hears", {})
+            events: Any = heard.events
+        else:
+            one = call(said, NOON + number)
+            provider.verify(at, one)
+            events = provider.parse(at, one)
+        for event in events:
             changes.append(apply(order, event))
             order = changes[-1].order
     return changes
+
+
+def poll(
+    provider: Provider, at: Source, follow: Follow, order: Order | None, said: dict[str, Any], asked: float
+) -> Heard:
+    """What the provider makes of the answer that a sample describes."""
+    assert provider.polling is not None
+    asked = instant(said["asked"]) if "asked" in said else asked
+    reply = Reply(status=said.get("status", 200), asked=asked, heard=asked + 0.2, body=payload(said))
+    return provider.polling.hear(at, follow, order, said["resource"], reply)
 
 
 TIMES = {"at", "placed_at", "start", "end", "first", "updated_at", "ended_at", "heard"}
@@ -127,6 +173,29 @@ def test_an_error_of_each_kind_is_among_the_samples(name: str) -> None:
 # ---- what a status means ----
 
 MEANINGS: list[tuple[str, str, str | None, tuple[str, ...]]] = [
+    ("aifi", "draft", "picked", ("processing",)),
+    ("aifi", "completed", "fulfilled", ()),
+    ("aifi", "payment_processing", "fulfilled", ()),
+    ("aifi", "paid", "closed", ()),
+    ("aifi", "unpaid", "fulfilled", ("payment_failed",)),
+    ("aifi", "pending", "picked", ("on_hold",)),
+    ("aifi", "contested", "picked", ("on_hold",)),
+    ("aifi", "reviewed", "closed", ()),
+    ("aifi", "never_heard_of", "picked", ("unknown",)),
+    ("urbit checkout", "created", "cart", ()),
+    ("urbit checkout", "ready", "cart", ("payment_entered",)),
+    ("urbit checkout", "complete", "confirmed", ()),
+    ("urbit checkout", "failed", "failed", ()),
+    ("urbit checkout", "never_heard_of", "cart", ("unknown",)),
+    ("urbit", "pending", "confirmed", ()),
+    ("urbit", "open", "confirmed", ()),
+    ("urbit", "claimed", "assigned", ()),
+    ("urbit", "pickedup", "in_transit", ()),
+    ("urbit", "picked_up", "in_transit", ()),
+    ("urbit", "delivered", "fulfilled", ()),
+    ("urbit", "cancelled", "canceled", ()),
+    ("urbit", "canceled", "canceled", ()),
+    ("urbit", "never_heard_of", None, ("unknown",)),
     ("jane", "pending", "cart", ()),
     ("jane", "verification", "placed", ("in_review",)),
     ("jane", "staff_member_review", "placed", ("in_review",)),
@@ -171,6 +240,8 @@ def said(provider: str, status: str, **fields: Any) -> dict[str, Any]:
     """The least that a provider may send to say a status."""
     if provider == "jane":
         return {"webhook_event": "cart_status_updated", "cart": {"uuid": "u-1", "status": status, **fields}}
+    if provider == "aifi":
+        return {"orderId": 0, "status": status, "timeOfIssue": "2026-01-05T11:59:00Z", **fields}
     payload = {"id": "u-1", **fields}
     return {"eventId": 1, "eventName": status, "eventTimestamp": "2026-01-05T11:59:00Z", "eventPayload": payload}
 
@@ -180,13 +251,26 @@ def parse(provider: str, body: dict[str, Any], **changed: Any) -> OrderEvent:
     return event
 
 
+def meant(provider: str, status: str) -> OrderEvent:
+    """What a status means where the provider says it: in a body, in a query, or when it is asked."""
+    if provider == "urbit":
+        query = urlencode({"order_reference_id": "u-1", "order_status": status})
+        (event,) = PROVIDERS[provider].parse(source(provider), call({"query": query}))
+        return event
+    if provider == "urbit checkout":
+        answer = {"resource": "checkout", "body": {"checkout_status": status}}
+        follow = Follow(source="urb", ref="u-1", began=NOON)
+        return poll(PROVIDERS["urbit"], source("urbit"), follow, None, answer, NOON).events[0]
+    return parse(provider, said(provider, status))
+
+
 @pytest.mark.parametrize(("provider", "status", "stage", "flags"), MEANINGS)
 def test_meaning(provider: str, status: str, stage: str | None, flags: tuple[str, ...]) -> None:
     spellings = {status, f" {status}\t", status.upper(), status.replace("_", "\\_"), status.replace("_", "*_****")}
     if provider == "jane":
         spellings |= {status.replace("_", " "), status.replace("_", "-"), status.replace("_", "__")}
     for spelling in spellings - ({status.upper()} if any(letter.isupper() for letter in status) else set()):
-        event = parse(provider, said(provider, spelling))
+        event = meant(provider, spelling)
         assert (event.stage, event.flags) == (stage, flags), spelling
 
 
@@ -419,12 +503,12 @@ NASTY: list[Any] = [
 BYTES = [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\x00", b"\xef\xbb\xbf", b"\\", b'"', b"{", b"]", b",", b"9" * 400]
 NAMES = ["id", "itemId", "cart", "articles", "article", "replacement", "", "\x00", "\ud800", "__proto__", "x" * 20_000]
 GOOD = [
-    (path.parent.name, said["body"])
+    (path.parent.name, said)
     for path in FILES
     for sample in [json.loads(path.read_text("utf-8"))]
     if "order" in sample["expect"]
-    for said in sample["calls"]
-    if "body" in said
+    for said in [*sample.get("calls", []), *sample.get("polls", [])]
+    if "body" in said and said.get("tail") != "token"
 ]
 
 
@@ -484,20 +568,28 @@ def scratch(rng: Random, body: bytes) -> bytes:
 @settings(max_examples=2_000, deadline=None)
 @given(st.randoms(use_true_random=False), st.sampled_from(range(len(GOOD))))
 def test_a_spoiled_body_is_refused_or_harmless(rng: Random, which: int) -> None:
-    provider, good = GOOD[which]
-    body = spoiled(rng, good)
-    found, refusal = read(provider, body)
-    if found:
+    provider, said = GOOD[which]
+    body = spoiled(rng, said["body"])
+    found, refusal = read(provider, said, body)
+    order = None
+    for event in found:
         PROVIDERS[provider].redact(body).decode()
-        fits(apply(None, found[0]).order)
-    else:
+        order = apply(order, event).order
+        fits(order)
+    if not found:
         assert 0 < len(refusal.encode()) < 1_000
 
 
-def read(provider: str, body: bytes) -> tuple[list[OrderEvent], str]:
+def read(provider: str, said: dict[str, Any], body: bytes) -> tuple[Sequence[OrderEvent], str]:
     """The events, or why there are none. Any other exception is what the test looks for."""
+    at = SPOILED[provider]
+    if "resource" in said:
+        raw = {"resource": said["resource"], "status": said.get("status", 200), "bytes": body}
+        heard = poll(PROVIDERS[provider], at, Follow(source=at.id, ref="u-1", began=NOON), None, raw, NOON)
+        return heard.events, heard.failed or "nothing is said"
     try:
-        return PROVIDERS[provider].parse(SPOILED[provider], Call(body=body, heard=NOON)), ""
+        one = Call(tail=said.get("tail", ""), body=body, heard=NOON)
+        return PROVIDERS[provider].parse(at, one), "nothing is said"
     except (errors.Unreadable, errors.NotUnderstood) as error:
         return [], str(error)
 
@@ -515,6 +607,7 @@ def test_a_time_beyond_the_calendar_says_nothing(stamp: str) -> None:
 
 
 SPOILED = {name: source(name) for name in PROVIDERS}
+SPOILED_FOLLOW = Follow(source="spoiled", ref="u-1", began=NOON)
 
 
 def fits(order: Order) -> None:

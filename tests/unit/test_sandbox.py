@@ -4,23 +4,27 @@ import asyncio
 import hashlib
 import hmac
 import time
+from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from random import Random
 from typing import Any, Literal
+from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
-from app.sandbox import jane, lolamarket
+from app.sandbox import aifi, deeds, instacart, jane, lolamarket, streets, urbit
 from app.sandbox.chaos import disturb
 from app.sandbox.day import Feed, Step, day, rush
 from app.sandbox.play import Chaos, Report, play
 from app.sandbox.sides import side
+from app.sandbox.world import World
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 SECRET, SIGNING = "a-bearer-of-tests-0123456789", "a-signer-of-tests-0123456789"
@@ -45,6 +49,17 @@ LOLA = Feed(
     bags_item="98761",
 )
 FEEDS = (JANE, LOLA)
+SHARED = b64encode(b"0123456789abcdef0123456789abcdef").decode()
+INSTACART = replace(
+    JANE, source="connect", provider="instacart", url="http://127.0.0.1:1/hooks/connect", signing_secret=""
+)
+AIFI = replace(
+    JANE, source="oasis", provider="aifi", url="http://127.0.0.1:1/hooks/oasis", signing_secret="", store="7"
+)
+URBIT = replace(
+    LOLA, source="urbit", provider="urbit", url="http://127.0.0.1:1/hooks/urbit", secret=SHARED, store_key="shop-1"
+)
+FIVE = (*FEEDS, INSTACART, AIFI, URBIT)
 ARTICLE_EVENTS = {"item picked", "item replaced", "item not found", "item added"}
 STATUSES = set(jane.WAITS)
 KINDS = set(lolamarket.WAITS) - {"item"} | ARTICLE_EVENTS
@@ -295,6 +310,126 @@ HEAD: dict[str, type[Payload]] = {
 }
 
 
+class Metadata(Strict):
+    order_id: str
+
+
+class Callback(Strict):
+    event_id: int
+    event_name: str
+    event_timestamp: str
+    event_metadata: Metadata
+
+
+class Visitor(Strict):
+    """Every call of AiFi's has this much; `session` and the rest of it are checked by key."""
+
+    sessionId: str
+    session: dict[str, Any]
+    customer: dict[str, Any]
+    storeId: int
+    store: dict[str, Any]
+    storeExternalId: str
+    timeOfOrigin: datetime
+    timeOfIssue: datetime
+
+
+class Entered(Visitor, kw_only=True):
+    shopperId: str
+    shopper: dict[str, str]
+
+
+class Left(Entered, kw_only=True):
+    payment: dict[str, Any]
+
+
+class Zone(Visitor, kw_only=True):
+    checkoutZoneId: int | str
+    shopper: dict[str, str]
+    specialAttention: bool
+    shoppingSessionFlags: list[str]
+
+
+class Mutated(Visitor, kw_only=True):
+    orderId: int
+    status: Literal["draft", "completed", "reviewed"]
+    cart: list[dict[str, Any]]
+    totalPrice: str
+    totalTax: str
+    subtotalPrice: str
+    payment: dict[str, Any]
+    metadata: dict[str, Any]
+    reviewedTotalPrice: str | None = None
+
+
+class Bought(Visitor, kw_only=True):
+    orderId: int
+    status: Literal["draft", "completed", "reviewed"]
+    cart: list[dict[str, Any]]
+    amount: float
+    totalPrice: str
+    totalTax: str
+    subtotalPrice: str
+    payment: dict[str, Any]
+
+
+AIFI_KINDS: dict[str, tuple[str, type[Visitor]]] = {
+    "entered": ("entered", Entered),
+    "left": ("left", Left),
+    "zone entered": ("entered", Zone),
+    "zone left": ("left", Zone),
+    "cart": ("cart", Mutated),
+    "cart review": ("cart", Mutated),
+    "draft": ("", Bought),
+    "completed": ("", Bought),
+    "reviewed": ("", Bought),
+}
+
+
+class Consumer(Strict):
+    first_name: str
+    last_name: str
+    email: str
+    phone_number: str
+
+
+class Receiver(Strict):
+    first_name: str
+    last_name: str
+    phone_number: str
+    street: str
+    postal_code: str
+    city: str
+    delivery_location_type: Literal["Car", "Consumer", "Beneficary"]
+
+
+class Sold(Strict):
+    id: int
+    name: str
+    reference_id: str
+    amount: int
+    vat_rate: int
+    type: Literal["Product", "DeliveryFee", "Voucher"]
+
+
+class Purchase(Strict):
+    store_id: str
+    retailer_reference_id: str
+    checkout_status: Literal["CREATED", "READY", "COMPLETE", "FAILED"]
+    gift: bool
+    urber_message: str
+    delivery_code: str
+    delivery_type: Literal["Onehour", "Specific"]
+    delivery_expected_at: str
+    order_number: int
+    total_amount: int
+    total_amount_excl_vat: int
+    payment_method_info: dict[str, str]
+    checkout_items: list[Sold]
+    consumer: Consumer | None = None
+    delivery: Receiver | None = None
+
+
 def cart(step: Step) -> Cart:
     return msgspec.json.decode(step.body, type=JaneHook).cart
 
@@ -505,7 +640,168 @@ def test_something_happens_every_two_seconds() -> None:
     assert Counter(step.label for step in steps)["verification"] > 20
 
 
+# All five.
+
+
+def of(feed: Feed, steps: Iterable[Step]) -> list[Step]:
+    return [step for step in steps if step.feed == feed.source]
+
+
+def check_instacart(step: Step) -> None:
+    if step.calls:
+        callback = msgspec.json.decode(step.body, type=Callback)
+        assert (callback.event_name, callback.event_metadata.order_id) == (f"fulfillment.{step.label}", step.ref)
+        assert callback.event_id > 2**53
+    else:
+        assert step.body == b""
+    assert (step.follow is not None) == (step.label == "brand_new")
+
+
+def check_aifi(step: Step) -> None:
+    tail, shape = AIFI_KINDS[step.label]
+    said = msgspec.json.decode(step.body, type=shape)
+    assert step.tail == tail
+    assert {"createdAt", "expiresAt", "groupSize", "sessionId", "suspectedFraud"} <= said.session.keys()
+    assert said.timeOfOrigin <= said.timeOfIssue
+    if isinstance(said, Bought | Mutated):
+        assert str(said.orderId) == step.ref
+        assert round(float(said.totalPrice) - float(said.totalTax), 2) == float(said.subtotalPrice)
+
+
+def check_urbit(step: Step) -> None:
+    if step.calls:
+        query = {name: values[0] for name, values in parse_qs(step.query).items()}
+        secret = hashlib.md5(SHARED.encode()).hexdigest()
+        assert query == {"order_reference_id": step.ref, "order_status": step.label, "consumer_secret_hash": secret}
+        assert (step.method, step.body) == ("GET", b"")
+        return
+    (deed,) = step.deeds
+    assert isinstance(deed, deeds.Shown)
+    bought = msgspec.json.decode(deed.document, type=Purchase)
+    assert (bought.checkout_status, bought.retailer_reference_id) == (step.label, step.ref)
+    assert sum(line.amount for line in bought.checkout_items) == bought.total_amount
+    assert (bought.consumer is None) == (bought.delivery is None) == (step.label == "CREATED")
+    datetime.fromisoformat(bought.delivery_expected_at)
+
+
+CHECKS = {
+    INSTACART.source: check_instacart,
+    AIFI.source: check_aifi,
+    URBIT.source: check_urbit,
+    JANE.source: lambda step: cart(step),
+    LOLA.source: lambda step: lola(step),
+}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_five_say_what_their_contracts_allow(seed: int) -> None:
+    for step in (*day(FIVE, seed=seed, start=START, orders=100), *islice(rush(FIVE, seed=seed, start=START), 1500)):
+        CHECKS[step.feed](step)
+
+
+def test_all_five_are_told_alike_for_the_same_seed() -> None:
+    assert day(FIVE, seed=7, start=START) == day(FIVE, seed=7, start=START)
+    first, second = (list(islice(rush(FIVE, seed=7, start=START), 900)) for _ in range(2))
+    assert first == second
+    assert not {step.ref for step in first} & {step.ref for step in rush_of(8)}
+
+
+def rush_of(seed: int) -> list[Step]:
+    return list(islice(rush(FIVE, seed=seed, start=START), 900))
+
+
+def test_each_of_the_new_three_shows_everything_it_can_say() -> None:
+    steps = day(FIVE, seed=1, start=START, orders=200)
+    shopped = {"item found", "item replaced", "item refunded"}
+    assert {step.label for step in of(INSTACART, steps)} == set(instacart.WAITS) - {"item"} | shopped
+    assert {step.label for step in of(AIFI, steps)} == set(aifi.WAITS) - {"another"}
+    assert {step.label for step in of(URBIT, steps)} == set(urbit.WAITS)
+
+
+def test_an_instacart_order_is_followed_once_and_its_last_mile_brings_its_items() -> None:
+    for ref, steps in by_order(of(INSTACART, day(FIVE, seed=1, start=START, orders=200))).items():
+        (placed,) = [deed for deed in steps[0].deeds if isinstance(deed, deeds.Placed)]
+        (follow,) = [step.follow for step in steps if step.follow]
+        assert (follow["ref"], follow["user_id"], follow["store"]) == (ref, placed.purchase.user_id, "68")
+        assert ("items" in follow) == (placed.purchase.kind == "last_mile_delivery")
+        assert placed.purchase.window[0] < placed.purchase.window[1]
+
+
+def test_an_instacart_without_callbacks_only_changes_the_world() -> None:
+    silent = replace(INSTACART, callbacks=False)
+    steps = of(silent, day([silent], seed=1, start=START, orders=20))
+    assert not any(step.calls for step in steps)
+    moved = {deed.state for step in steps for deed in step.deeds if isinstance(deed, deeds.Moved)}
+    assert {"acknowledged", "picking", "checkout", "delivering", "delivered"} <= moved
+
+
+def test_a_stand_in_is_put_to_the_customer_and_answered() -> None:
+    answers = set()
+    for steps in by_order(of(INSTACART, day(FIVE, seed=1, start=START, orders=200))).values():
+        told: dict[str, list[str]] = defaultdict(list)
+        for step in steps:
+            for deed in step.deeds:
+                if isinstance(deed, deeds.Sorted) and deed.status == "REPLACED":
+                    assert deed.instead is not None
+                    told[deed.line].append(deed.answer)
+        assert all(said[0] == "PENDING" for said in told.values())
+        answers |= {said[-1] for said in told.values()}
+    assert {"APPROVED", "REJECTED"} <= answers
+
+
+def test_a_group_enters_and_leaves_one_by_one_with_one_session() -> None:
+    sizes = set()
+    for steps in by_order(of(AIFI, day([AIFI], seed=1, start=START, orders=60))).values():
+        entered = [msgspec.json.decode(step.body, type=Entered) for step in steps if step.label == "entered"]
+        left = [msgspec.json.decode(step.body, type=Left) for step in steps if step.label == "left"]
+        assert {one.shopperId for one in entered} == {one.shopperId for one in left}
+        assert len({one.session["sessionId"] for one in (*entered, *left)}) == 1
+        assert len(entered) == entered[0].session["groupSize"]
+        sizes.add(len(entered))
+    assert sizes == {1, 2, 4}
+
+
+def test_a_purchase_is_followed_again_when_the_customer_is_back_from_paying() -> None:
+    for steps in by_order(of(URBIT, day([URBIT], seed=1, start=START, orders=40))).values():
+        followed = [step.label for step in steps if step.follow]
+        assert followed == [label for label in ("CREATED", "COMPLETE") if label in [step.label for step in steps]]
+
+
+def test_the_rush_opens_with_a_delivery_on_its_way_and_a_pickup_about_to_wait() -> None:
+    world, ahead = World(clock=START.timestamp), rush(FIVE, seed=2, start=START)
+    for step in ahead:
+        if step.at >= 0:
+            break
+        for deed in step.deeds:
+            world.happen(deed)
+    states = Counter((order.bought.kind, order.state) for order in world.orders.values())
+    assert states["delivery", "delivering"] >= 1
+    assert states["pickup", "bags_check"] == states["pickup", "ready_for_pickup"] == 1
+    moving = next(order for order in world.orders.values() if order.state == "delivering")
+    moving.left = START.timestamp()
+    places = [moving.position(START.timestamp() + second) for second in range(0, 240, 5)]
+    assert all(place is not None for place in places)
+    assert len(set(places)) == len(places)
+
+
+def test_ways_keep_to_a_grid_near_the_store() -> None:
+    for seed in range(50):
+        route = streets.way(JANE.place, Random(seed))
+        assert route[0] == JANE.place
+        assert 300 < sum(streets.metres(one, other) for one, other in pairwise(route)) < 6000
+        for (north, east), (north2, east2) in pairwise(route):
+            across, up = abs(east2 - east), abs(north2 - north)
+            assert min(across / streets.WIDE, up / streets.TALL) < 0.2 * max(across / streets.WIDE, up / streets.TALL)
+        ends = [streets.along(route, share) for share in (-1.0, 0.0, 1.0, 2.0)]
+        assert ends == [route[0], route[0], route[-1], route[-1]]
+
+
 # Chaos.
+
+
+def sent(steps: Iterable[Step]) -> Counter[bytes]:
+    return Counter(step.body for step in steps if step.calls)
+
 
 NAMED = {feed.source: feed for feed in FEEDS}
 
@@ -527,15 +823,15 @@ def test_what_is_held_back_still_comes(kind: str) -> None:
     steps = day(FEEDS, seed=4, start=START)
     chances: dict[str, Any] = {kind: 0.3}
     found = list(disturb(steps, NAMED, replace(Chaos(), **chances)))
-    assert Counter(step.body for step in found) == Counter(step.body for step in steps)
+    assert sent(found) == sent(steps)
     assert [step.body for step in found] != [step.body for step in steps]
 
 
 def test_drop_and_repeat_take_and_add_what_was_there() -> None:
     steps = day(FEEDS, seed=4, start=START)
-    before = Counter(step.body for step in steps)
-    fewer = Counter(step.body for step in disturb(steps, NAMED, Chaos(drop=0.3)))
-    more = Counter(step.body for step in disturb(steps, NAMED, Chaos(repeat=0.3)))
+    before = sent(steps)
+    fewer = sent(disturb(steps, NAMED, Chaos(drop=0.3)))
+    more = sent(disturb(steps, NAMED, Chaos(repeat=0.3)))
     assert fewer < before < more
     assert set(more) == set(before)
 
@@ -545,13 +841,22 @@ def test_a_reverted_order_hears_its_past_as_news() -> None:
     found = list(disturb(steps, NAMED, Chaos(revert=0.2)))
     undone = [(found[place - 1], step) for place, step in enumerate(found) if step.label.endswith("undone")]
     assert undone
-    ids = Counter(lola(step)[0].eventId for step in found)
+    ids = Counter(lola(step)[0].eventId for step in found if step.calls)
     for news, past in undone:
         assert lola(past)[0].eventTimestamp > lola(news)[0].eventTimestamp
         assert ids[lola(past)[0].eventId] == 1
 
 
-@pytest.mark.parametrize("wrong", [{"drop": 1.0}, {"repeat": 1.5}, {"delay": -0.1}])
+def test_chaos_loses_calls_but_nothing_that_happened() -> None:
+    steps = day(FIVE, seed=4, start=START)
+    wild = Chaos(drop=0.4, reorder=0.2, delay=0.2, revert=0.1, repeat=0.1)
+    found = list(disturb(steps, {feed.source: feed for feed in FIVE}, wild))
+    assert [step.deeds for step in found if step.deeds] == [step.deeds for step in steps if step.deeds]
+    assert [step.follow for step in found if step.follow] == [step.follow for step in steps if step.follow]
+    assert sent(found) != sent(steps)
+
+
+@pytest.mark.parametrize("wrong", [{"limits": 1.5}, {"expiry": -0.1}, {"drop": 1.0}, {"repeat": 1.5}, {"delay": -0.1}])
 def test_impossible_chances_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="chance"):
         replace(Chaos(), **wrong)
@@ -564,6 +869,8 @@ def test_impossible_chances_are_refused(wrong: dict[str, Any]) -> None:
 class Call:
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
+    target: str = ""
 
 
 @dataclass
@@ -571,6 +878,9 @@ class Hooks:
     """A server that takes every call, but first gives each body the answers lined up for it."""
 
     answers: Sequence[int] = ()
+    token: bytes = b""
+    usual: int = 202
+    first: dict[bytes, int] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     tries: Counter[bytes] = field(default_factory=Counter)
 
@@ -579,11 +889,13 @@ class Hooks:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode():
                 pairs = (line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
                 headers = {name.lower(): value for name, value in pairs}
-                body = await reader.readexactly(int(headers["content-length"]))
-                self.calls.append(Call(headers, body))
-                status = self.answers[self.tries[body]] if self.tries[body] < len(self.answers) else 202
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                self.calls.append(Call(headers, body, *head.split(" ")[:2]))
+                status = self.answers[self.tries[body]] if self.tries[body] < len(self.answers) else self.usual
+                status = self.first.get(body, status) if not self.tries[body] else status
                 self.tries[body] += 1
-                writer.write(b"HTTP/1.1 %d Answer\r\nContent-Length: 0\r\n\r\n" % status)
+                said = self.token if head.split(" ")[1].endswith("/token") else b""
+                writer.write(b"HTTP/1.1 %d Answer\r\nContent-Length: %d\r\n\r\n%b" % (status, len(said), said))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -592,11 +904,11 @@ class Hooks:
 
 
 @asynccontextmanager
-async def listening(hooks: Hooks) -> AsyncIterator[list[Feed]]:
+async def listening(hooks: Hooks, feeds: Sequence[Feed] = FEEDS) -> AsyncIterator[list[Feed]]:
     server = await asyncio.start_server(hooks.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield [replace(feed, url=f"http://127.0.0.1:{port}/hooks/{feed.source}") for feed in FEEDS]
+        yield [replace(feed, url=f"http://127.0.0.1:{port}/hooks/{feed.source}") for feed in feeds]
     finally:
         server.close()
 
@@ -706,7 +1018,7 @@ async def test_stop_ends_the_trying_again() -> None:
     hooks, stop, step = Hooks(answers=(503,) * 99), asyncio.Event(), replace(few()[0], at=0.0)
     async with listening(hooks) as feeds, asyncio.timeout(60):
         playing = asyncio.create_task(play([step], feeds, speed=1.0, stop=stop, pauses=(0.01, 3600.0)))
-        while len(hooks.calls) < 2:  # noqa: ASYNC110 the server has no event for its second call
+        while len(hooks.calls) < 2:
             await asyncio.sleep(0.01)
         stop.set()
         report = await playing
@@ -719,7 +1031,7 @@ async def test_chaos_reaches_the_wire() -> None:
     chaos = Chaos(drop=0.2, repeat=0.2, reorder=0.2, seed=1)
     async with listening(hooks) as feeds:
         report = await fast(steps, feeds, chaos=chaos)
-    expected = Counter(step.body for step in disturb(steps, NAMED, chaos))
+    expected = sent(disturb(steps, NAMED, chaos))
     assert hooks.tries == expected
     assert report.accepted == expected.total() != len(steps)
 
@@ -729,3 +1041,59 @@ async def test_chaos_reaches_the_wire() -> None:
 async def test_a_speed_of_nothing_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="speed"):
         await play([], FEEDS, speed=speed)
+
+
+GRANTED = b'{"access_token": "ours", "token_type": "Bearer", "expires_in": 3600}'
+
+
+@pytest.mark.anyio
+async def test_a_rush_of_all_five_is_played_whole() -> None:
+    hooks, followed, world = Hooks(token=GRANTED, usual=200), [], World()
+    steps = [replace(step, at=0.0) for step in islice(rush(FIVE, seed=3, start=START), 600)]
+
+    async def follow(feed: Feed, wish: Any) -> None:
+        followed.append((feed.source, wish["ref"]))
+
+    async with listening(hooks, FIVE) as feeds:
+        report = await fast(steps, feeds, on_follow=follow, world=world)
+    calls = [step for step in steps if step.calls]
+    assert report == Report(sent=len(calls), accepted=len(calls))
+    assert sorted(followed) == sorted((step.feed, step.ref) for step in steps if step.follow)
+    assert set(world.orders) == {step.ref for step in of(INSTACART, steps)}
+    assert {ref for system, ref in world.shown if system == "urbit"} <= {step.ref for step in of(URBIT, steps)}
+    made = Counter((call.method, call.target.partition("?")[0]) for call in hooks.calls)
+    assert {path for method, path in made if method == "GET"} == {"/hooks/urbit"}
+    assert made["POST", "/hooks/oasis/entered"] == sum(step.tail == "entered" for step in calls)
+    assert {"/hooks/oasis", "/hooks/oasis/left", "/hooks/connect", "/hooks/connect/token"} <= {path for _, path in made}
+    heads = {call.target.split("/")[2]: call.headers.get("authorization") for call in hooks.calls if call.body}
+    assert (heads["connect"], heads["oasis"]) == ("Bearer ours", f"Bearer {SECRET}")
+
+
+@pytest.mark.anyio
+async def test_a_token_is_asked_for_once_and_again_when_it_is_refused() -> None:
+    hooks = Hooks(token=GRANTED, usual=200)
+    steps = [step for step in day([INSTACART], seed=1, start=START, orders=3) if step.calls]
+    async with listening(hooks, [INSTACART]) as feeds:
+        await fast([replace(step, at=0.0, ref="one") for step in steps], feeds)
+    asked = [call for call in hooks.calls if call.target.endswith("/token")]
+    form = {"client_id": ["connect"], "client_secret": [SECRET], "grant_type": ["client_credentials"]}
+    assert [parse_qs(call.body.decode()) for call in asked] == [form]
+    assert asked[0].headers["content-type"] == "application/x-www-form-urlencoded"
+    assert len(hooks.calls) == len(steps) + 1
+    once = {step.body: 401 for step in steps[1:2]}
+    hooks = Hooks(token=GRANTED, usual=200, first=once)
+    async with listening(hooks, [INSTACART]) as feeds:
+        report = await fast([replace(step, at=0.0, ref="one") for step in steps], feeds)
+    assert report == Report(sent=len(steps), accepted=len(steps))
+    assert sum(call.target.endswith("/token") for call in hooks.calls) == 2
+    assert hooks.tries[steps[1].body] == 2
+
+
+@pytest.mark.anyio
+async def test_a_source_that_gives_no_token_is_not_called() -> None:
+    hooks = Hooks(usual=401)
+    steps = [step for step in day([INSTACART], seed=1, start=START, orders=1) if step.calls][:1]
+    async with listening(hooks, [INSTACART]) as feeds:
+        report = await fast(steps, feeds)
+    assert report == Report(sent=1, refused=1)
+    assert [call.target for call in hooks.calls] == ["/hooks/connect/token"]

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from app.errors import Forged, NotUnderstood, Unreadable
 from app.orders import Item, OrderEvent, Promise, Reason, Replacement, Shopper
-from app.providers.contract import Call, Provider, digest, instant, normal, read, text
+from app.providers.contract import Call, digest, instant, normal, read, text
 from app.providers.signing import bearer, equal
 from app.settings import Source
 
@@ -22,9 +22,12 @@ Quantity = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True):
-    """`bags_item`: the id of the article that counts the bags."""
+    """`bags_item`: the id of the article that counts the bags. `client_id`, `client_secret`: the keys of the retailer
+    API, for orders that fall silent."""
 
     bags_item: str | None = None
+    client_id: str = ""
+    client_secret: str = ""
 
 
 class Place(Struct, frozen=True):
@@ -316,8 +319,3 @@ def outcome(row: Article, kind: str) -> str:
         return "added"
     alike = normal(row.quantity_requested_unit or "") == normal(row.quantity_fulfilled_unit or "")
     return "partial" if asked is not None and alike and got < asked else "found"
-
-
-PROVIDER: Final = Provider(
-    name="lolamarket", label="Lolamarket", verify=verify, parse=parse, options=Options, tails=None
-)
