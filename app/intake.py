@@ -1,7 +1,9 @@
 """The only writer: an event meets the rule, and what comes of it is stored. What can't be used goes to quarantine."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from time import monotonic
 from typing import Final
 
@@ -17,8 +19,12 @@ from app.store.quarantine import Kept, Quarantine
 
 log = structlog.get_logger()
 
+Body = bytes | Callable[[], bytes]  # what makes it is called only where a ledger line is written
+
 PATIENCE: Final = 2.0  # seconds an event may meet newer orders before its sender is told to come back
 CACHED: Final = 5_000  # orders
+JOURNEY: Final = "session:"  # leads the ref of somebody in a shop, before there is an order
+_NUMBERS: Final = re.compile(rb"\d{4,}")
 
 
 class Raw(Struct, frozen=True, kw_only=True):
@@ -60,51 +66,96 @@ class Intake:
         self._known: dict[str, Record] = {}
         self._busy: dict[str, asyncio.Future[None]] = {}
         self.pace: Mapping[str, Pace] = {}
+        self.noted: Callable[[OrderEvent], None] = _nothing  # hears of every event that an order system pushed
 
     async def accept(self, raw: Raw, parse: Callable[[], list[OrderEvent]], redact: Callable[[bytes], bytes]) -> None:
         """One call of an order system. Returns once everything it said is stored; raises Unreadable or Away."""
         try:
             events = parse()
         except Unreadable as error:
-            await self.keep(raw, "unreadable", error)
+            await self.keep(raw, "unreadable", error, redact)
             raise
         except NotUnderstood as error:
-            await self.keep(raw, "not understood", error)
+            await self.keep(raw, "not understood", error, redact)
             return
         body = redact(raw.body)
         for event in events:
             outcome = await self.take(event, body)
+            self.noted(event)
             if outcome.order.store is None and event.said is not None and outcome.verdict != "duplicate":
-                await self.keep(raw, "unknown store", Unknown(f"No store is configured for {event.said!r}."))
+                await self.keep(raw, "unknown store", Unknown(f"No store is configured for {event.said!r}."), redact)
 
-    async def keep(self, raw: Raw, why: str, error: Problem) -> None:
+    async def keep(self, raw: Raw, why: str, error: Problem, redact: Callable[[bytes], bytes] = bytes) -> None:
+        """Into quarantine, without what may not be kept: of a body that can't be read, long numbers go."""
         metrics.QUARANTINED.labels(raw.source, why).inc()
         log.warning("quarantine", source=raw.source, why=why)
-        kept = Kept(raw.source, why, str(error), raw.heard, raw.method, raw.tail, raw.query, raw.body)
+        body = redact(raw.body)
+        if raw.body and not body:
+            body = _NUMBERS.sub(b"0000", raw.body)
+        kept = Kept(raw.source, why, str(error), raw.heard, raw.method, raw.tail, raw.query, body)
         await self._quarantine.keep(kept)
 
-    async def take(self, event: OrderEvent, body: bytes = b"") -> Outcome:
+    async def take(self, event: OrderEvent, body: Body = b"") -> Outcome:
         """Applies one event and commits what comes of it; the events of one order one after another."""
-        key = event.key
-        before, mine = self._busy.get(key), asyncio.get_running_loop().create_future()
-        self._busy[key] = mine
-        began = monotonic()
+        if event.ref.startswith(JOURNEY) and (order := await self._orders.alias(event.key)) is not None:
+            event = replace(event, ref=order.partition(":")[2])
+        key, began = event.key, monotonic()
+        while (before := self._busy.get(key)) is not None:
+            await before
+        mine = self._busy[key] = asyncio.get_running_loop().create_future()
         try:
-            if before is not None:
-                await before
             outcome = await self._settle(event, body, began + PATIENCE)
         finally:
+            del self._busy[key]
             mine.set_result(None)
-            if self._busy[key] is mine:
-                del self._busy[key]
-        metrics.EVENTS.labels(event.source, outcome.verdict).inc()
+        _counter(event.source, outcome.verdict).inc()
         metrics.COMMIT.observe(monotonic() - began)
+        if event.journey is not None:
+            await self._join(event, f"{event.source}:{event.journey}")
         return outcome
 
-    async def _settle(self, event: OrderEvent, body: bytes, until: float) -> Outcome:
+    async def _join(self, event: OrderEvent, journey: str) -> None:
+        """The journey has become an order: what is still said of it goes there, and it leaves the board."""
+        await self._orders.rename(journey, event.key)
+        was = await self._orders.get(journey)
+        if was is not None and "joined" not in was.order.flags:
+            ended = OrderEvent(
+                source=event.source, provider=event.provider, ref=was.order.ref, name="joined", digest="joined",
+                policy="local", heard=event.heard, stage="closed", flags=("joined",),
+            )  # fmt: skip
+            await self._settle(ended, b"", monotonic() + PATIENCE)
+
+    def know(self, key: str, record: Record | None) -> None:
+        """What somebody has just read: a poll of an order that stands as it was must not rest on an old memory."""
+        known = self._known.get(key)
+        if record is None:
+            self._known.pop(key, None)
+        elif known is None or known.order.rev <= record.order.rev:
+            self._remember(key, record)
+
+    async def touch(self, key: str, now: float) -> bool:
+        """The order's own clock has moved it: numbered and told again, with the next such instant. No version, no
+        ledger line. False where an event was quicker, which has done the same."""
+        was = await self._orders.get(key)
+        if was is None:
+            await self._orders.undue(key)
+            return False
+        order = replace(was.order, rev=was.order.rev + 1)
+        seen = attention(order, now, self.pace.get(order.store or NOWHERE, _USUAL))
+        write = Write(key, "", was.tag, b"", now, order=order, changed=True, due=_due(seen))
+        done = await self._orders.commit(write)
+        if done.seq is None:
+            return False
+        self._remember(key, Record(order, done.tag))
+        self._told(Told(order, order.store or NOWHERE, done.seq))
+        return True
+
+    async def _settle(self, event: OrderEvent, body: Body, until: float) -> Outcome:
         was = self._known.get(event.key)
         while True:
             change = apply(was.order if was else None, event)
+            if was is None and event.journey is not None:
+                await self._inherit(change.order, f"{event.source}:{event.journey}")
             if change.verdict in ("same", "refused"):
                 return await self._unwritten(event, change, was)
             write = self._write(event, change, was, body)
@@ -114,6 +165,11 @@ class Intake:
             was = done.newer if done.newer.tag else None
             if monotonic() > until:
                 raise Away("The order changes faster than this event can join. Try again in a moment.")
+
+    async def _inherit(self, order: Order, journey: str) -> None:
+        before = await self._orders.get(journey)
+        if before is not None:
+            order.timeline = (*before.order.timeline, *order.timeline)
 
     async def _unwritten(self, event: OrderEvent, change: Change, was: Record | None) -> Outcome:
         """Nothing to store. A refusal must rest on what is stored, not on what this node remembers."""
@@ -126,8 +182,9 @@ class Intake:
             self._remember(event.key, Record(change.order, was.tag))
         return Outcome(change.order, change.verdict, change.note)
 
-    def _write(self, event: OrderEvent, change: Change, was: Record | None, body: bytes) -> Write:
-        entry = Entry(event.heard, event.at, change.verdict, event.name, event.by, change.note, body)
+    def _write(self, event: OrderEvent, change: Change, was: Record | None, body: Body) -> Write:
+        kept = body if isinstance(body, bytes) else body()
+        entry = Entry(event.heard, event.at, change.verdict, event.name, event.by, change.note, kept)
         write = Write(event.key, event.digest, was.tag if was else "", line(entry), event.heard)
         if not change.saved:
             return write
@@ -163,6 +220,13 @@ class Intake:
 
 
 _USUAL: Final = Pace()
+
+
+_counter: Final = lru_cache(1024)(metrics.EVENTS.labels)  # to look one up costs as much as to encode an order
+
+
+def _nothing(_: OrderEvent) -> None:
+    """Nobody listens."""
 
 
 def _state(order: Order, old: Order | None, moved: bool) -> str:

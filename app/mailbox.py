@@ -101,8 +101,10 @@ def epoch(position: str) -> str:
 
 
 def later(one: str, other: str) -> str:
-    """The further of two positions of one epoch."""
-    return one if int(one.rpartition(":")[2]) >= int(other.rpartition(":")[2]) else other
+    """The further of two positions of one epoch; "" is nowhere, and a new epoch is further than an old one."""
+    if epoch(one) != epoch(other) or int(one.rpartition(":")[2]) >= int(other.rpartition(":")[2]):
+        return one
+    return other
 
 
 class Mailbox:
@@ -180,13 +182,15 @@ class Mailbox:
         """True where the tick was written at once."""
         self._turn(tick.position)
         fresh = self._fresh(tick.fragments)
+        position = later(tick.position, self._reached or self._position)
         if self.idle:
-            return self._write(tick if len(fresh) == len(tick.fragments) else Tick(tick.position, fresh, False))
+            whole = position == tick.position and len(fresh) == len(tick.fragments)
+            return self._write(tick if whole else Tick(position, fresh, False))
         for key, fragment in fresh.items():
             known = self._pending.get(key)
             if known is None or known.rev <= fragment.rev:
                 self._pending[key] = fragment
-        self._reached = tick.position
+        self._reached = position
         return False
 
     def _write(self, tick: Tick) -> bool:
@@ -220,7 +224,7 @@ class Mailbox:
             self.show(View(position, content, revs))
 
     def resync(self, position: str, content: str, revs: Mapping[str, int]) -> None:
-        """A new whole view, in any state, in place of all that is pending. Where the reading took time, `rejoin` first."""
+        """A new whole view in place of all that is pending, in any state. If reading it takes time, `rejoin` first."""
         self.show(View(position, content, revs))
 
     def show(self, view: View) -> None:
@@ -229,7 +233,7 @@ class Mailbox:
         if not self.joining:
             self._pending = {}
         self._pending = {k: f for k, f in self._pending.items() if f.rev > view.revs.get(k, -1)}
-        self._reached = later(self._reached, view.position) if self._reached else view.position
+        self._reached = later(view.position, self._reached)
         self._view = view
         self._floor, self._age = view.revs or None, 0
         self.joining = False

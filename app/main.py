@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
@@ -14,10 +16,13 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from litestar import Litestar, Response
+from litestar import Litestar, Response, Router
+from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+from litestar.middleware.compression import CompressionMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.static_files import create_static_files_router
 from msgspec import Struct
@@ -30,14 +35,21 @@ from app.hub import Hub, Limits
 from app.intake import Intake, Told
 from app.orders import Order
 from app.relay import Reads, Relay
-from app.render import STATIC, Feed, Renderer
+from app.render import EDITION, STATIC, Feed, Renderer
+from app.services.work import Shelves, Work
 from app.settings import Settings, load
-from app.store.clients import commands, listening
+from app.store.clients import commands, lines, listening
+from app.store.feeds import Feeds
+from app.store.follows import Follows
+from app.store.grants import Grants
 from app.store.links import Links
 from app.store.orders import Orders
+from app.store.outbox import Outbox
 from app.store.people import People
+from app.store.positions import Positions
 from app.store.quarantine import Quarantine
-from app.web import api, board, health, staff, track
+from app.store.rates import Rates
+from app.web import api, board, follow, health, held, staff, track
 from app.web.failures import Failures
 from app.web.hooks import receiver
 from app.web.site import HEADERS, Site
@@ -53,6 +65,7 @@ class House(Struct, frozen=True):
 
     app: Litestar
     site: Site
+    work: Work
     runs: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 
@@ -65,17 +78,17 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     """The application on the Redis at `url`. Nothing is started or connected yet."""
     systems = order_systems.load()
     client = commands(url)
-    orders = Orders(client, listening(url), replicas=settings.server.replicas)
+    orders = Orders(client, lines(url), listening(url), replicas=settings.server.replicas)
     feeds = {source.id: Feed(source.provider, systems[source.provider].label) for source in settings.sources.values()}
     render = Renderer(settings.stores, feeds=feeds, public_url=settings.server.public_url)
     hub = _hub(settings)
     relay = Relay(hub, render, settings.stores, _reads(orders), clock, settings.server.tick_ms / 1000)
-    site = _site(settings, client, orders, hub, relay, render, clock, systems)
+    site, work = _site(settings, client, orders, hub, relay, render, clock, systems)
     hub.well = lambda: clock() - relay.confirmed < health.FRESH
     hub.on_text = partial(board.heard, site)
-    app = _app(site, render, lambda: _running(site, runs))
-    runs = (relay.run, hub.run)
-    return House(app, site, runs)
+    app = _app(site, render, lambda: _running(house))
+    house = House(app, site, work, (relay.run, hub.run, *work.runs))
+    return house
 
 
 def _hub(settings: Settings) -> Hub:
@@ -108,43 +121,58 @@ def _site(
     render: Renderer,
     clock: Callable[[], float],
     systems: Mapping[str, Any],
-) -> Site:
+) -> tuple[Site, Work]:
     def told(change: Told) -> None:
         relay.told(change.order, change.store, change.seq, change.left, change.left_seq)
 
     quarantine = Quarantine(client)
-    return Site(
+    intake = Intake(orders, quarantine, told)
+    shelves = Shelves(
+        orders=orders,
+        quarantine=quarantine,
+        follows=Follows(client),
+        outbox=Outbox(client),
+        feeds=Feeds(client),
+        positions=Positions(client),
+        rates=Rates(client),
+        grants=Grants(client),
+    )
+    work = Work(settings, systems, shelves, intake, clock)
+    site = Site(
         settings=settings,
         providers=systems,
         orders=orders,
         links=Links(client),
         people=People(client),
         quarantine=quarantine,
-        intake=Intake(orders, quarantine, told),
+        intake=intake,
         relay=relay,
         hub=hub,
         render=render,
         clock=clock,
+        follows=shelves.follows,
+        outbox=shelves.outbox,
+        feeds=shelves.feeds,
+        positions=shelves.positions,
+        replay=work.replay.one,
+        stirred=work.poller.stir,
     )
+    return site, work
 
 
 def _app(site: Site, render: Renderer, running: Callable[[], contextlib.AbstractAsyncContextManager[None]]) -> Litestar:
     failures = Failures(render)
-    static = create_static_files_router(
-        "/static",
-        directories=[STATIC],
-        cache_control=CacheControlHeader(public=True, max_age=3600),
-        after_request=_secured,
+    pages = Router(
+        "/",
+        route_handlers=[*board.HANDLERS, *track.HANDLERS, *staff.HANDLERS, *_static()],
+        middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("gzip", gzip_compress_level=6))],
     )
     return Litestar(
         [
             receiver(site),
-            api.router(),
-            *board.HANDLERS,
-            *track.HANDLERS,
-            *staff.HANDLERS,
+            api.router(*follow.HANDLERS, *held.HANDLERS),
+            pages,
             *health.HANDLERS,
-            static,
         ],
         dependencies={
             "site": Provide(lambda: site, sync_to_thread=False),
@@ -163,15 +191,25 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
     )
 
 
+def _static() -> list[Router]:
+    """What pages load: for ever under the edition's name; asked for again each time under the plain one."""
+    forever = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
+    ways = ((f"/static/{EDITION}", forever), ("/static", CacheControlHeader(no_cache=True)))
+    return [
+        create_static_files_router(path, directories=[STATIC], cache_control=kept, after_request=_secured, name=path)
+        for path, kept in ways
+    ]
+
+
 def _secured(response: Response[Any]) -> Response[Any]:
     response.headers.update(HEADERS)
     return response
 
 
 @contextlib.asynccontextmanager
-async def _running(site: Site, runs: Iterable[Callable[[], Coroutine[Any, Any, None]]]) -> AsyncIterator[None]:
+async def _running(house: House) -> AsyncIterator[None]:
     """What runs beside the application, each restarted with growing pauses should it ever end."""
-    tasks = [asyncio.create_task(_kept(run)) for run in runs]
+    tasks = [asyncio.create_task(_kept(run)) for run in house.runs]
     # Long-lived sockets and orders would be walked through again and again: 19 % of the CPU, half the p99 (speed.md).
     gc.collect()
     gc.freeze()
@@ -182,7 +220,8 @@ async def _running(site: Site, runs: Iterable[Callable[[], Coroutine[Any, Any, N
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await site.orders.close()
+        await house.work.close()
+        await house.site.orders.close()
 
 
 async def _kept(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -247,22 +286,36 @@ async def backed(settings: Settings) -> AsyncIterator[str]:
         await server.stop()
 
 
-async def serve(settings: Settings, beside: Callable[[House], Coroutine[Any, Any, None]] | None = None) -> None:
-    """Runs until SIGINT or SIGTERM. `beside` is run once the server listens, and ended with it."""
+async def serve(
+    settings: Settings,
+    beside: Callable[[House], Coroutine[Any, Any, None]] | None = None,
+    shared: socket.socket | None = None,
+) -> None:
+    """Runs until SIGINT or SIGTERM. `beside` is run once the server listens, and ended with it; `shared` is a worker's
+    socket."""
     async with backed(settings) as url:
         house = build(settings, url)
         server = web(settings, house.app)
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, _leave, server)
-        extra = asyncio.create_task(_after(server, house, beside)) if beside else None
-        await server.serve()
-        if extra is not None:
-            extra.cancel()
-            await asyncio.gather(extra, return_exceptions=True)
+        extra = [asyncio.create_task(_after(server, house, beside))] if beside else []
+        if shared is not None:
+            extra.append(asyncio.create_task(_orphaned(server, os.getppid())))
+        await server.serve(None if shared is None else [shared])
+        for task in extra:
+            task.cancel()
+        await asyncio.gather(*extra, return_exceptions=True)
 
 
 def _leave(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+async def _orphaned(server: uvicorn.Server, parent: int) -> None:
+    """A worker whose parent was killed must not stay on: nobody would stop it, and nobody holds its Redis."""
+    while os.getppid() == parent:
+        await asyncio.sleep(1.0)
     server.should_exit = True
 
 

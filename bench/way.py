@@ -69,9 +69,13 @@ def requests(numbers: range, ref: str = "") -> Path:
     return path
 
 
-def post(port: int, pid: int, path: Path, *, connections: int = CONNECTIONS, seconds: float = SECONDS, rate: float = 0) -> dict[str, float]:
+def post(
+    port: int, pid: int, path: Path, *, connections: int = CONNECTIONS, seconds: float = SECONDS, rate: float = 0
+) -> dict[str, float]:
     words = [str(BUILD / "post"), "127.0.0.1", str(port), str(path), str(connections), str(seconds), str(pid)]
-    done = subprocess.run(["taskset", "-c", "1", *words, *([str(rate)] if rate else [])], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        ["taskset", "-c", "1", *words, *([str(rate)] if rate else [])], capture_output=True, text=True, timeout=120
+    )
     path.unlink()
     if done.returncode:
         raise SystemExit(f"the load failed: {done.stderr}")
@@ -89,7 +93,13 @@ def config(folder: Path, url: str, port: int) -> Path:
     for store in range(STORES):
         lines += ["[[stores]]", f'id = "s{store}"', f'name = "Store {store}"', 'timezone = "UTC"']
     pairs = ", ".join(f's{store} = "s{store}"' for store in range(STORES))
-    lines += ["[[sources]]", 'id = "lola"', 'provider = "lolamarket"', f'secret = "{SECRET}"', f"store_ids = {{ {pairs} }}"]
+    lines += [
+        "[[sources]]",
+        'id = "lola"',
+        'provider = "lolamarket"',
+        f'secret = "{SECRET}"',
+        f"store_ids = {{ {pairs} }}",
+    ]
     path = folder / "orderboard.toml"
     path.write_text("\n".join(lines))
     return path
@@ -100,7 +110,19 @@ def backed() -> Iterator[str]:
     """A server that has on disk what it has acknowledged."""
     with tempfile.TemporaryDirectory(prefix="obb") as folder:
         path = f"{folder}/r.sock"
-        words = [get_binary_path(), "--port", "0", "--unixsocket", path, "--dir", folder, "--save", "", "--appendonly", "yes"]
+        words = [
+            get_binary_path(),
+            "--port",
+            "0",
+            "--unixsocket",
+            path,
+            "--dir",
+            folder,
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+        ]
         child = subprocess.Popen(["taskset", "-c", "1", *words, "--appendfsync", "always"], stdout=subprocess.DEVNULL)
         try:
             until = time.monotonic() + 20
@@ -121,7 +143,9 @@ def ours(url: str, port: int) -> Iterator[int]:
 
 
 @contextmanager
-def screens(port: int, path: str, number: int, header: str = "", seconds: int = 60, **env: str) -> Iterator["subprocess.Popen[str]"]:
+def screens(
+    port: int, path: str, number: int, header: str = "", seconds: int = 60, **env: str
+) -> Iterator["subprocess.Popen[str]"]:
     """That many sockets, all connected when the block begins."""
     ready = BUILD / f"ready-{next(turn)}"
     words = [str(BUILD / "wsfan"), "127.0.0.1", str(port), path, str(number), str(seconds), "0", header]
@@ -152,7 +176,10 @@ def link_all(url: str) -> None:
 
 
 def report(figure: str, value: float, good: bool, **more: object) -> None:
-    print(json.dumps({"figure": figure, "value": round(value, 2), "limit": LIMITS[figure], "ok": good, **more}), flush=True)
+    print(
+        json.dumps({"figure": figure, "value": round(value, 2), "limit": LIMITS[figure], "ok": good, **more}),
+        flush=True,
+    )
 
 
 def bare_run(numbers: range) -> dict[str, float]:
@@ -185,7 +212,13 @@ def throughput() -> None:
                     time.sleep(1)
                     whole.append(post(port, pid, requests(range(base + chunk, base + 2 * chunk))))
     ratio = statistics.median(a["per_s"] / b["per_s"] for a, b in zip(alone, bare, strict=True))
-    report("ingest_ratio", ratio, ratio >= LIMITS["ingest_ratio"], per_s=[r["per_s"] for r in alone], bare_per_s=[r["per_s"] for r in bare])
+    report(
+        "ingest_ratio",
+        ratio,
+        ratio >= LIMITS["ingest_ratio"],
+        per_s=[r["per_s"] for r in alone],
+        bare_per_s=[r["per_s"] for r in bare],
+    )
     cpu = statistics.median(a["cpu_us"] / b["cpu_us"] for a, b in zip(whole, bare, strict=True))
     report(
         "whole_path_cpu_ratio", cpu, cpu <= LIMITS["whole_path_cpu_ratio"],
@@ -201,7 +234,9 @@ def latency() -> None:
         with ours(url, port) as pid:
             numbers = range(0, STORES * 1600, STORES)  # every one of store s0
             mark = "~ns=" + "@" * 20
-            with screens(port, "/live/board/s0", 200, f"Authorization: Bearer {SECRET}", seconds=10, MARK="~ns=") as child:
+            with screens(
+                port, "/live/board/s0", 200, f"Authorization: Bearer {SECRET}", seconds=10, MARK="~ns="
+            ) as child:
                 answers = post(port, pid, requests(numbers, mark), connections=16, seconds=12, rate=100)
                 seen = json.loads(child.communicate(timeout=60)[0])
     report(

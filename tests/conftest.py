@@ -61,3 +61,8 @@ def served(redis_url: str) -> Iterator[Served]:
     running = Served(settings_of(free_port()), redis_url).start()
     yield running
     running.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests last: Playwright keeps a loop running in this thread, in which no other can."""
+    items.sort(key=lambda item: "browser" in item.path.parts)

@@ -22,8 +22,8 @@ MASK = b"\x01\x02\x03\x04"
 
 
 class Live:
-    """Paths: /GROUP is joined and opened with an empty view, /wait/GROUP joined only, /refuse/CODE refused,
-    /fail fails once it has joined."""
+    """Paths: /GROUP is joined and opened with an empty view, /wait/GROUP joined only, /refuse/CODE refused.
+    /fail and /caught fail once they have joined, the second within a framework that says so with its own code."""
 
     def __init__(self, hub: Hub, **config: Any) -> None:
         self.hub = hub
@@ -43,6 +43,9 @@ class Live:
         self.hub.join(rest or what, mailbox)
         if what == "fail":
             raise LookupError("as planned")
+        if what == "caught":
+            await send({"type": "websocket.close", "code": 4500})
+            return
         if what != "wait":
             mailbox.open("e:0", "", {})
         await wire.hold(attached, receive)
@@ -78,7 +81,7 @@ async def served(hub: Hub | None = None, **config: Any) -> AsyncIterator[Live]:
 
 async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(WAIT):
-        while not true():  # noqa: ASYNC110
+        while not true():
             await asyncio.sleep(0.01)
 
 

@@ -47,6 +47,7 @@ def settings_of(port: int = 8000, **server: Any) -> Settings:
             {"id": "123", "name": "North", "timezone": "Europe/Madrid", "currency": "EUR"},
         ],
         "sources": [
+            {"id": "aifi", "provider": "aifi", "secret": SECRET, "store_ids": {"0": "123"}},
             {"id": "jane-68", "provider": "jane", "secret": SECRET, "store": "68"},
             {
                 "id": "lola",
@@ -183,7 +184,6 @@ class Shop:
         """A command beside the running server."""
         line = [sys.executable, "-m", "app.cli", "--config", str(self.config), *words]
         return subprocess.run(line, input=said, capture_output=True, text=True, check=True, timeout=3 * WAIT).stdout
-
 
 
 @contextlib.asynccontextmanager

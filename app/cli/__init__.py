@@ -1,7 +1,6 @@
 """The command line. Every command but `serve` and `demo` works beside a running server and takes effect at once."""
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +12,8 @@ import uvloop
 
 from app import main
 from app.cli import crew, demo
-from app.embedded import find
+from app.cli.beside import beside
+from app.cli.replay import replay
 from app.errors import Fatal, Problem
 from app.settings import Settings
 from app.store.clients import commands
@@ -52,7 +52,7 @@ async def user_add(settings: Settings, args: argparse.Namespace) -> None:
         await people.save(user)
         await people.expel(user.name)
 
-    await beside(settings, save)
+    await with_people(settings, save)
     print(f"{args.name} can sign in.")
 
 
@@ -60,27 +60,18 @@ async def token_create(settings: Settings, args: argparse.Namespace) -> None:
     async def issue(people: People) -> None:
         print(await people.issue(args.name))
 
-    await beside(settings, issue)
+    await with_people(settings, issue)
 
 
-async def beside(settings: Settings, work: Callable[[People], Awaitable[None]]) -> None:
-    """Works on the data of a running server, or starts its Redis for as long as this takes."""
-    running: str | None = settings.server.redis_url
-    if not running:
-        running = await asyncio.to_thread(find, Path(settings.server.data_dir))
-    if running:
-        await _with(running, work)
-        return
-    async with main.backed(settings) as url:
-        await _with(url, work)
+async def with_people(settings: Settings, work: Callable[[People], Awaitable[None]]) -> None:
+    async def on(url: str) -> None:
+        client = commands(url)
+        try:
+            await work(People(client))
+        finally:
+            await client.aclose()
 
-
-async def _with(url: str, work: Callable[[People], Awaitable[None]]) -> None:
-    client = commands(url)
-    try:
-        await work(People(client))
-    finally:
-        await client.aclose()
+    await beside(settings, on)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,6 +86,11 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--seed", type=int, default=1)
     show.add_argument("--speed", type=float, default=1.0)
     show.set_defaults(demo=True)
+    again = commands_.add_parser("replay", help="try again what is in quarantine, or calls that needed a person")
+    again.add_argument("id", nargs="?", metavar="ID", help="of a quarantine entry or a call")
+    again.add_argument("--all", action="store_true", help="all of the quarantine")
+    again.add_argument("--calls", action="store_true", help="all calls that need a person")
+    again.set_defaults(run=replay)
     users = commands_.add_parser("user", help="staff accounts").add_subparsers(dest="verb", required=True)
     add = users.add_parser("add", help="make or change an account")
     add.add_argument("name")
@@ -127,4 +123,3 @@ def entry(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-

@@ -48,7 +48,7 @@ PAGE: Final[dict[str, str]] = {
     "bags": _("Bags"),
     "total": _("Total"),
     "note": _("Note"),
-    "left_at": _("Left at"),
+    "left_at": _("Leave at"),
     "careful": _("At handover"),
     "unattended": _("May be left without you"),
     "alcoholic": _("An adult must take it"),

@@ -28,6 +28,12 @@ def commands(url: str) -> Redis:
     return _client(url, socket_timeout=TIMEOUT, socket_connect_timeout=1.0, retry=retry)
 
 
+def lines(url: str) -> Redis:
+    """For `Line`, which times a whole batch: redis-py would start a timer for each of its answers."""
+    retry = Retry(NoBackoff(), 1, supported_errors=(Lost,))
+    return _client(url, socket_timeout=None, socket_connect_timeout=1.0, retry=retry)
+
+
 def listening(url: str) -> Redis:
     retry = Retry(NoBackoff(), 0)
     return _client(url, socket_timeout=None, socket_connect_timeout=2.0, health_check_interval=0, retry=retry)

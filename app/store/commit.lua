@@ -1,9 +1,12 @@
 -- One event's whole effect: refuse a repeat, compare, save, number, journal, index, announce. All or nothing.
 -- Replies: 0 a repeat · -1 ledger only · seq · {seq, seq of the store it left} · {tag, body} where it has moved on
 -- INCR and XADD come first: should one fail (memory, disk), nothing has been written yet.
-local key, digest, expected, tag, body = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local line, heard, node, rev = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local store, left, state, ended, due, code = ARGV[10], ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
+-- ARGV: the words as one msgpack array (to send them one by one costs the client more than all the rest), the order,
+-- the ledger line, then the effects, key and entry in turn.
+local words, body, line = cmsgpack.unpack(ARGV[1]), ARGV[2], ARGV[3]
+local key, digest, expected, tag, heard = words[1], words[2], words[3], words[4], words[5]
+local node, rev, store, left, state = words[6], words[7], words[8], words[9], words[10]
+local ended, due, code = words[11], words[12], words[13]
 local order, ledger, digests = 'ob:o:' .. key, 'ob:l:' .. key, 'ob:d:' .. key
 
 if digest ~= '' and redis.call('HEXISTS', digests, digest) == 1 then
@@ -45,7 +48,7 @@ if body ~= '' then
   if expected == '' then redis.call('ZADD', 'ob:all', 'NX', redis.call('INCR', 'ob:n'), key) end
   if due == '-' then redis.call('ZREM', 'ob:due', key) elseif due ~= '' then redis.call('ZADD', 'ob:due', due, key) end
   if code ~= '' then redis.call('SADD', 'ob:code:' .. code, key) end
-  for i = 16, #ARGV, 2 do
+  for i = 4, #ARGV, 2 do
     if redis.call('HSETNX', 'ob:out:' .. ARGV[i], 'e', ARGV[i + 1]) == 1 then
       redis.call('ZADD', 'ob:outbox', heard, ARGV[i])
     end

@@ -1,22 +1,29 @@
-"""Concurrent script calls share one pipeline, one in flight: it clocks itself, and costs two thirds of one by one."""
+"""Concurrent script calls share pipelines, two in flight: one is answered while the next is filled. It clocks itself,
+and costs two thirds of one by one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha1
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from hiredis import pack_command
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import ConnectionError as Lost
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from app.errors import Away
 from app.store.clients import FAILURES, LIMIT, TIMEOUT, away
 
-BATCH_MOST: Final = 256
+BATCH_MOST: Final = 64
+FLIGHTS: Final = 2
 Args = Sequence[str | bytes | int | float]
 
 
+packed_command = cast("Callable[[tuple[str | bytes | int | float, ...]], bytes]", pack_command)  # its stub errs
+
+
 class Line:
-    """Calls of one script, in the order of `call`. With `replicas`, a batch counts only once WAIT has seen that many
+    """Calls of one script. With `replicas`, a batch counts only once WAIT has seen that many
     hold it, asked on the very connection that wrote it."""
 
     def __init__(self, client: Redis, script: str, replicas: int = 0) -> None:
@@ -25,34 +32,36 @@ class Line:
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._replicas = replicas
         self._waiting: list[tuple[Args, asyncio.Future[Any]]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._flights: set[asyncio.Task[None]] = set()
 
     def call(self, args: Args) -> "asyncio.Future[Any]":
         """The script's reply. Raises Away where it is not known to be stored."""
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((args, reply))
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        if len(self._flights) < FLIGHTS:
+            flight = asyncio.create_task(self._run())
+            self._flights.add(flight)
+            flight.add_done_callback(self._flights.discard)
         return reply
 
     async def _run(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:BATCH_MOST], self._waiting[BATCH_MOST:]
-                try:
-                    async with asyncio.timeout(LIMIT):
-                        await self._send(batch)
-                except FAILURES as error:
-                    # Who queued behind a dead connection has waited as long: tell them now, not after a time-out each.
-                    batch, self._waiting = batch + self._waiting, []
-                    for _, reply in batch:
-                        if not reply.done():
-                            reply.set_exception(away(error))
-        finally:
-            self._task = None
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH_MOST], self._waiting[BATCH_MOST:]
+            try:
+                async with asyncio.timeout(LIMIT):
+                    await self._send(batch)
+            except FAILURES as error:
+                # Who queued behind a dead connection has waited as long: tell them now, not after a time-out each.
+                batch, self._waiting = batch + self._waiting, []
+                for _, reply in batch:
+                    if not reply.done():
+                        reply.set_exception(away(error))
 
     async def _send(self, batch: list[tuple[Args, "asyncio.Future[Any]"]]) -> None:
-        replies = await self._pipe([args for args, _ in batch])
+        try:
+            replies = await self._pipe([args for args, _ in batch])
+        except Lost:  # a connection that a restart has cut; once more on a new one, repeats being refused
+            replies = await self._pipe([args for args, _ in batch])
         if any(isinstance(reply, NoScriptError) for reply in replies):
             # A restarted server has forgotten the script. What did run is refused as a repeat, or moves on by its tag.
             await self._client.script_load(self._script)
@@ -68,16 +77,34 @@ class Line:
                 waiter.set_result(reply)
 
     async def _pipe(self, calls: list[Args]) -> list[Any]:
-        pipe = self._client.pipeline(transaction=False)
-        for args in calls:
-            pipe.execute_command("EVALSHA", self._sha, 0, *args)
+        """The replies in order, errors among them. A pipeline of redis-py's does the same for twice the CPU."""
+        packed = [packed_command(("EVALSHA", self._sha, "0", *args)) for args in calls]
         if self._replicas:
-            pipe.execute_command("WAIT", self._replicas, int(TIMEOUT * 600))
-        replies: list[Any] = await pipe.execute(raise_on_error=False)
-        if self._replicas:
-            held = replies.pop()
-            if not isinstance(held, int) or held < self._replicas:
-                # It may be stored, but not where it was promised to be; the sender's repeat will find out.
-                late = Away("Too few replicas hold it yet. Try again in a moment.")
-                return [reply if isinstance(reply, RedisError) else late for reply in replies]
-        return replies
+            packed.append(packed_command(("WAIT", self._replicas, int(TIMEOUT * 600))))
+        pool = self._client.connection_pool
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            await connection.send_packed_command(b"".join(packed), check_health=False)
+            replies = [await _reply(connection) for _ in packed]
+        except BaseException:
+            # Answers that nobody waits for any more must not meet the next question.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await pool.release(connection)
+        return self._held(replies) if self._replicas else replies
+
+    def _held(self, replies: list[Any]) -> list[Any]:
+        held = replies.pop()
+        if isinstance(held, int) and held >= self._replicas:
+            return replies
+        # It may be stored, but not where it was promised to be; the sender's repeat will find out.
+        late = Away("Too few replicas hold it yet. Try again in a moment.")
+        return [reply if isinstance(reply, RedisError) else late for reply in replies]
+
+
+async def _reply(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error

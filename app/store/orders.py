@@ -97,10 +97,11 @@ _LINE: Final = msgspec.msgpack.Decoder(Entry)
 
 
 class Orders(Ask):
-    def __init__(self, client: Redis, listener: Redis, *, replicas: int = 0) -> None:
+    def __init__(self, client: Redis, writer: Redis, listener: Redis, *, replicas: int = 0) -> None:
         super().__init__(client)
+        self._writer = writer
         self._listener = listener
-        self._commits = Line(client, (HERE / "commit.lua").read_text(), replicas)
+        self._commits = Line(writer, (HERE / "commit.lua").read_text(), replicas)
         self._boards = Line(client, (HERE / "board.lua").read_text())
         self._claims = Line(client, (HERE / "claim.lua").read_text())
         self.node = secrets.token_hex(4)
@@ -115,11 +116,12 @@ class Orders(Ask):
         self._count += 1
         tag = f"{order.rev}.{self.node}{self._count}" if order else ""
         store = (order.store or NOWHERE) if order else ""
-        args: list[str | bytes | int | float] = [
-            write.key, write.digest, write.expected, tag, _ENCODE(order) if order else b"", write.line,
-            repr(write.heard), self.node, order.rev if order and write.changed else "", store, write.left, write.state,
+        words = [
+            write.key, write.digest, write.expected, tag, repr(write.heard), self.node,
+            str(order.rev) if order and write.changed else "", store, write.left, write.state,
             repr(order.ended_at) if order and order.ended_at else "0", write.due, write.code,
         ]  # fmt: skip
+        args: list[str | bytes] = [_ENCODE(words), _ENCODE(order) if order else b"", write.line]
         for effect in write.effects:
             args += [effect.key, _ENCODE([effect.kind, write.key, write.heard])]
         return self._reply(await self._commits.call(args), tag)
@@ -134,6 +136,10 @@ class Orders(Ask):
         if first is None:  # gone meanwhile (erased, or the data was emptied): begin again
             return Commit(newer=_NOBODY)
         return Commit(newer=Record(_ORDER.decode(second), first.decode()))
+
+    async def rename(self, key: str, to: str) -> None:
+        """From now on, what is said of `key` is said of the order `to`."""
+        await self.ask("SET", "ob:alias:" + key, to)
 
     # ---- reading ----
 
@@ -163,6 +169,11 @@ class Orders(Ask):
         seq, *bodies = await self._boards.call([store, now - DONE_FOR, DONE_MOST])
         return Snapshot(int(seq), [_ORDER.decode(body) for body in bodies if body is not None])
 
+    async def alias(self, key: str) -> str | None:
+        """The key of the order that a journey has become."""
+        found = await self.ask("GET", "ob:alias:" + key)
+        return None if found is None else str(found.decode())
+
     async def ledger(self, key: str) -> list[Entry]:
         rows: list[bytes] = await self.ask("LRANGE", "ob:l:" + key, 0, -1)
         return [_repeat(row) if row[:1] == b"~" else _LINE.decode(row) for row in rows]
@@ -185,6 +196,14 @@ class Orders(Ask):
     async def claim(self, now: float, count: int, lease: float = 10.0) -> list[str]:
         """Keys whose time has come. Whoever claims one has `lease` seconds before another node may."""
         return [key.decode() for key in await self._claims.call([now, now + lease, count])]
+
+    async def due(self, keys: Sequence[str]) -> dict[str, float]:
+        """When each is due; those that no longer are, are left out."""
+        scores = await self.ask("ZMSCORE", "ob:due", *keys) if keys else []
+        return {key: float(score) for key, score in zip(keys, scores, strict=True) if score is not None}
+
+    async def undue(self, key: str) -> None:
+        await self.ask("ZREM", "ob:due", key)
 
     # ---- what changes ----
 
@@ -240,8 +259,8 @@ class Orders(Ask):
 
     async def close(self) -> None:
         await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-        await self._client.aclose()
-        await self._listener.aclose()
+        for client in (self._client, self._writer, self._listener):
+            await client.aclose()
 
 
 _NOBODY: Final = Record(Order(source="", provider="", ref="", first=0.0), "")
@@ -250,6 +269,11 @@ _NOBODY: Final = Record(Order(source="", provider="", ref="", first=0.0), "")
 def _repeat(row: bytes) -> Entry:
     heard, _, digest = row[1:].decode().partition(" ")
     return Entry(float(heard), None, "duplicate", "", "", f"the same as {digest[:8]}")
+
+
+def decoded(body: bytes) -> Order:
+    """An order as a script of another file has read it."""
+    return _ORDER.decode(body)
 
 
 def line(entry: Entry) -> bytes:

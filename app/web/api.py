@@ -1,15 +1,19 @@
 """The JSON API, for programs with a token."""
 
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
-from litestar import Request, Router, delete, get, post
+from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Redirect
 from msgspec import Struct
 
 from app.errors import Conflict, Invalid, Unknown
-from app.orders import Order, OrderEvent, Step
+from app.intake import JOURNEY
+from app.orders import Order, OrderEvent, Step, attention, place
 from app.store.links import AFTER_END, Link
 from app.store.orders import NOWHERE
 from app.web.shape import ledgered, shaped, stamp
@@ -97,8 +101,13 @@ async def _scan(site: Site, wanted: Filter, limit: int, cursor: int) -> tuple[li
 @get("/orders/{source:str}/{ref:str}")
 async def one(
     site: NamedDependency[Site], ticket: NamedDependency[bool], source: FromPath[str], ref: FromPath[str]
-) -> dict[str, Any]:
-    return shaped(await found(site, source, ref), site.clock())
+) -> Response[Any]:
+    """An order; a journey that has become one answers 308."""
+    moved = await site.orders.alias(f"{source}:{ref}") if ref.startswith(JOURNEY) else None
+    if moved is not None:
+        return Redirect(f"/api/orders/{source}/{quote(moved.partition(':')[2], safe='')}", status_code=308)
+    order = await found(site, source, ref)
+    return Response(shaped(order, site.clock(), where=await site.positions.get(order.key)))
 
 
 @get("/orders/{source:str}/{ref:str}/ledger")
@@ -210,12 +219,12 @@ async def board(site: NamedDependency[Site], ticket: NamedDependency[bool], stor
     now = site.clock()
     head = await site.orders.heads([home.id])
     snapshot = await site.orders.board(home.id, now)
-    orders = [shaped(order, now) for order in snapshot.orders if order.stage != "cart"]
+    orders = [shaped(order, now) for order in snapshot.orders if place(order, attention(order, now))[0]]
     return {"store": home.id, "epoch": head.epoch, "seq": snapshot.seq, "items": orders}
 
 
 HANDLERS: Final = (listed, one, ledger, link, links, revoke, arrival, board)
 
 
-def router() -> Router:
-    return Router("/api", route_handlers=list(HANDLERS))
+def router(*more: HTTPRouteHandler) -> Router:
+    return Router("/api", route_handlers=[*HANDLERS, *more])

@@ -1,6 +1,6 @@
 """Where order systems call. A 2xx means stored; nothing of an unauthenticated call is kept."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
@@ -18,6 +18,7 @@ from app.web.failures import problem
 from app.web.site import Site
 
 log = structlog.get_logger()
+_counter: Final = lru_cache(1024)(metrics.HOOKS.labels)
 
 BODY_MOST: Final = 256 * 1024
 _JSON: Final = (b"application/json", b"text/json")
@@ -44,7 +45,7 @@ def receiver(site: Site) -> ASGIRouteHandler:
             # A provider that sees 5xx tries again, so a bug of ours loses nothing; it must be seen, though.
             log.exception("hook failed", source=name if name in sources else "?")
             answer = _refusal(Away("Something went wrong on our side. Try again in a moment."))
-        metrics.HOOKS.labels(name if name in sources else "?", answer.status).inc()
+        _counter(name if name in sources else "?", answer.status).inc()
         headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.orders import Arrival, Item, Order, Pace, Promise, attention
 from app.store.orders import Entry
+from app.store.positions import Position
 
 USUAL = Pace()
 
@@ -16,7 +17,7 @@ def stamp(instant: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds" if moment.microsecond >= 1000 else "seconds").replace("+00:00", "Z")
 
 
-def shaped(order: Order, now: float, pace: Pace = USUAL) -> dict[str, Any]:
+def shaped(order: Order, now: float, pace: Pace = USUAL, where: Position | None = None) -> dict[str, Any]:
     """One order, every field present."""
     seen = attention(order, now, pace)
     return {
@@ -39,7 +40,8 @@ def shaped(order: Order, now: float, pace: Pace = USUAL) -> dict[str, Any]:
         "total": order.total and {"amount": order.total.amount, "currency": order.total.currency},
         "shopper": order.shopper
         and {name: getattr(order.shopper, name) for name in ("id", "name", "picture_url")},
-        "shopper_location": None,
+        "shopper_location": where
+        and {"latitude": where.latitude, "longitude": where.longitude, "at": stamp(where.at)},
         "destination": order.destination
         and {name: getattr(order.destination, name) for name in ("address", "latitude", "longitude")},
         "handling": order.handling

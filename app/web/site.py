@@ -1,6 +1,6 @@
 """What every handler may need, built once by `main`; and who is asking."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from litestar.connection import ASGIConnection
@@ -14,10 +14,14 @@ from app.providers.signing import same_text
 from app.relay import Relay
 from app.render import Renderer
 from app.settings import Settings, Store
+from app.store.feeds import Feeds
+from app.store.follows import Follows
 from app.store.links import Links
 from app.store.orders import Orders
+from app.store.outbox import Outbox
 from app.store.people import People, Session, User
-from app.store.quarantine import Quarantine
+from app.store.positions import Positions
+from app.store.quarantine import Kept, Quarantine
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -53,6 +57,12 @@ class Site(Struct, frozen=True, kw_only=True):
     hub: Hub
     render: Renderer
     clock: Callable[[], float]
+    follows: Follows
+    outbox: Outbox
+    feeds: Feeds
+    positions: Positions
+    replay: Callable[[Kept], Awaitable[str | None]]  # None where it worked, else what stands in its way
+    stirred: Callable[[str], None]  # an order's key: should it be followed, this node polls it at once
 
     @property
     def cookie(self) -> str:

@@ -175,7 +175,9 @@ async def test_away_is_said_within_two_seconds() -> None:
 
 async def test_unmet_replicas_are_not_acknowledged(redis_url: str) -> None:
     async with housed(redis_url) as plain:
-        orders = type(plain.site.orders)(plain.site.orders._client, plain.site.orders._listener, replicas=1)
+        orders = type(plain.site.orders)(
+            plain.site.orders._client, plain.site.orders._writer, plain.site.orders._listener, replicas=1
+        )
         intake = Intake(orders, plain.site.quarantine, lambda told: None)
         with pytest.raises(Away):
             await intake.take(event(), b"")

@@ -161,13 +161,14 @@ async def test_refused_with_its_code_and_nothing_else() -> None:
         assert client.close_code == 4404
 
 
-async def test_a_failing_handler_says_come_back(caplog: pytest.LogCaptureFixture) -> None:
-    async with served() as live, live.client("fail") as client:
+@pytest.mark.parametrize("path", ["fail", "caught"])
+async def test_a_failing_handler_says_come_back(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as live, live.client(path) as client:
         with pytest.raises(ConnectionClosed):
             await asyncio.wait_for(client.recv(), WAIT)
         assert client.close_code == 1011
         assert not live.hub.groups()
-    assert "as planned" in caplog.text
+    assert ("as planned" in caplog.text) == (path == "fail")
 
 
 async def test_nothing_after_a_close() -> None:

@@ -66,7 +66,11 @@ def test_imports_go_down() -> None:
     up = [
         f"{path.name}: {here} imports {to[1]}"
         for here, to, path in edges()
-        if to[0] == "app" and len(to) > 1 and here != to[1] and (here, to[1]) not in SIDEWAYS and DEPTH[here] >= DEPTH[to[1]]
+        if to[0] == "app"
+        and len(to) > 1
+        and here != to[1]
+        and (here, to[1]) not in SIDEWAYS
+        and DEPTH[here] >= DEPTH[to[1]]
     ]
     assert not up
 
@@ -77,8 +81,14 @@ def test_libraries_stay_home() -> None:
 
 
 def test_sandbox_stays_outside() -> None:
-    inside = [path.name for here, to, path in edges() if to[:2] == ["app", "sandbox"] and here not in {*SANDBOXED, "sandbox"}]
-    ours = [path.name for here, to, path in edges() if here == "sandbox" and to[0] == "app" and to[1] not in {"sandbox", "settings"}]
+    inside = [
+        path.name for here, to, path in edges() if to[:2] == ["app", "sandbox"] and here not in {*SANDBOXED, "sandbox"}
+    ]
+    ours = [
+        path.name
+        for here, to, path in edges()
+        if here == "sandbox" and to[0] == "app" and to[1] not in {"sandbox", "settings"}
+    ]
     assert not inside
     assert not ours
 

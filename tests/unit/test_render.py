@@ -123,8 +123,6 @@ def day() -> list[Order]:
     """About thirty orders in every lane and state."""
     who = Customer
     return [
-        order("0", "cart", "in_store", flags=("in_zone",), raw_status="checkout zone 2 entered"),
-        order("731", "picked", "in_store", flags=("on_hold",)),
         order("G19", "ready", "curbside", customer=who("Amida Brown"), bags=2, arrival=outside("claimed", 314, "2", "grey Corolla · 8XKJ 204", "sam")),
         order("G26", "ready", "curbside", customer=who("Priya Nair"), bags=4, arrival=outside("here", 141, "4", "blue Civic · 7ABC 113")),
         order("G27", "ready", "curbside", customer=who("Tomás Ruiz"), bags=1, arrival=outside("here", 38, "1", "white Model 3 · 9KLM 402")),
@@ -157,6 +155,8 @@ def day() -> list[Order]:
         lola("88188", "returned", customer=who("Pol Grau")),
         order("G09", "closed", "pickup", customer=who("Mo Amin")),
         lola("88187", "fulfilled", minutes=-14, customer=who("Klara Wik")),
+        order("0", "cart", "in_store", flags=("in_zone",), raw_status="checkout zone 2 entered"),
+        order("731", "picked", "in_store", flags=("on_hold",)),
     ]  # fmt: skip
 
 
