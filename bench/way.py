@@ -35,25 +35,37 @@ def body(number: int, ref: str = "") -> bytes:
     stamp = (START + timedelta(milliseconds=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     articles = [
         {
-            "itemId": str(1000 + line), "scanCode": f"0098034{line}{order:05d}", "quantityRequested": 3.0,
-            "quantityRequestedUnit": "unit", "quantityFulfilled": float((tick + line) % 3), "quantityFulfilledUnit": "unit",
+            "itemId": str(1000 + line),
+            "scanCode": f"0098034{line}{order:05d}",
+            "quantityRequested": 3.0,
+            "quantityRequestedUnit": "unit",
+            "quantityFulfilled": float((tick + line) % 3),
+            "quantityFulfilledUnit": "unit",
             "replaced": False,
         }
         for line in range(3)
-    ]  # fmt: skip
+    ]
     return json.dumps(
         {
-            "eventId": 1201895966044343902 + number, "eventName": "order.item.picked", "eventProvider": "glovo-xl",
+            "eventId": 1201895966044343902 + number,
+            "eventName": "order.item.picked",
+            "eventProvider": "glovo-xl",
             "eventTimestamp": stamp,
             "eventPayload": {
-                "id": f"bench-{order}", "orderRef": ref or f"R{order:05d}",
+                "id": f"bench-{order}",
+                "orderRef": ref or f"R{order:05d}",
                 "pickingLocation": {"id": f"s{order % STORES}", "name": "BENCH"},
-                "timeSlot": {"id": "slot", "fromDate": "2030-01-12T14:00:00+00:00", "toDate": "2030-01-12T15:00:00+00:00"},
+                "timeSlot": {
+                    "id": "slot",
+                    "fromDate": "2030-01-12T14:00:00+00:00",
+                    "toDate": "2030-01-12T15:00:00+00:00",
+                },
                 "shopper": {"id": "shopper-01", "name": "Alex Bench", "picture": "https://media.example.com/p.jpg"},
-                "serviceType": "DELIVERY", "articles": articles,
+                "serviceType": "DELIVERY",
+                "articles": articles,
             },
         }
-    ).encode()  # fmt: skip
+    ).encode()
 
 
 def requests(numbers: range, ref: str = "") -> Path:
@@ -87,9 +99,14 @@ def post(
 
 def config(folder: Path, url: str, port: int) -> Path:
     lines = [
-        "[server]", f"port = {port}", f'public_url = "http://127.0.0.1:{port}"', f'redis_url = "{url}"',
-        f'api_token = "{SECRET}"', "sockets_per_ip = 0", "sockets_per_link = 0",
-    ]  # fmt: skip
+        "[server]",
+        f"port = {port}",
+        f'public_url = "http://127.0.0.1:{port}"',
+        f'redis_url = "{url}"',
+        f'api_token = "{SECRET}"',
+        "sockets_per_ip = 0",
+        "sockets_per_link = 0",
+    ]
     for store in range(STORES):
         lines += ["[[stores]]", f'id = "s{store}"', f'name = "Store {store}"', 'timezone = "UTC"']
     pairs = ", ".join(f's{store} = "s{store}"' for store in range(STORES))
@@ -151,8 +168,11 @@ def screens(
     words = [str(BUILD / "wsfan"), "127.0.0.1", str(port), path, str(number), str(seconds), "0", header]
     child = subprocess.Popen(
         ["taskset", "-c", "1", *words],
-        env=os.environ | {"AFTER_CONNECT": f"touch {ready}"} | env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        env=os.environ | {"AFTER_CONNECT": f"touch {ready}"} | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     try:
         until = time.monotonic() + 60
         while not ready.exists():
@@ -221,10 +241,14 @@ def throughput() -> None:
     )
     cpu = statistics.median(a["cpu_us"] / b["cpu_us"] for a, b in zip(whole, bare, strict=True))
     report(
-        "whole_path_cpu_ratio", cpu, cpu <= LIMITS["whole_path_cpu_ratio"],
-        cpu_us=[r["cpu_us"] for r in whole], bare_cpu_us=[r["cpu_us"] for r in bare], alone_cpu_us=[r["cpu_us"] for r in alone],
+        "whole_path_cpu_ratio",
+        cpu,
+        cpu <= LIMITS["whole_path_cpu_ratio"],
+        cpu_us=[r["cpu_us"] for r in whole],
+        bare_cpu_us=[r["cpu_us"] for r in bare],
+        alone_cpu_us=[r["cpu_us"] for r in alone],
         per_s=[r["per_s"] for r in whole],
-    )  # fmt: skip
+    )
 
 
 def latency() -> None:
@@ -240,9 +264,15 @@ def latency() -> None:
                 answers = post(port, pid, requests(numbers, mark), connections=16, seconds=12, rate=100)
                 seen = json.loads(child.communicate(timeout=60)[0])
     report(
-        "event_to_socket_p99_ms", seen["p99_ms"], seen["p99_ms"] <= LIMITS["event_to_socket_p99_ms"] and seen["frames"] > 0,
-        p50_ms=seen["p50_ms"], max_ms=seen["max_ms"], frames=seen["frames"], hook_p50_ms=answers["p50_ms"], hook_p99_ms=answers["p99_ms"],
-    )  # fmt: skip
+        "event_to_socket_p99_ms",
+        seen["p99_ms"],
+        seen["p99_ms"] <= LIMITS["event_to_socket_p99_ms"] and seen["frames"] > 0,
+        p50_ms=seen["p50_ms"],
+        max_ms=seen["max_ms"],
+        frames=seen["frames"],
+        hook_p50_ms=answers["p50_ms"],
+        hook_p99_ms=answers["p99_ms"],
+    )
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 As a program it prints the path; without one it says in a line how to get it, and fails."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -39,10 +40,8 @@ def find() -> str | None:
 
 
 def quietly(*words: str, seconds: int) -> None:
-    try:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        pass
 
 
 def get() -> str | None:

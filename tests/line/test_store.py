@@ -17,9 +17,18 @@ pytestmark = pytest.mark.anyio
 
 def event(ref: str = "a", stage: str | None = "placed", *, heard: float = 100.0, **more: object) -> OrderEvent:
     base = {
-        "source": "lola", "provider": "lolamarket", "ref": ref, "name": stage or "note", "digest": f"{ref}{stage}{heard}{more}",
-        "policy": "event_time", "heard": heard, "at": heard, "stage": stage, "store": "68", "code": ref,
-    }  # fmt: skip
+        "source": "lola",
+        "provider": "lolamarket",
+        "ref": ref,
+        "name": stage or "note",
+        "digest": f"{ref}{stage}{heard}{more}",
+        "policy": "event_time",
+        "heard": heard,
+        "at": heard,
+        "stage": stage,
+        "store": "68",
+        "code": ref,
+    }
     return OrderEvent(**{**base, **more})  # type: ignore[arg-type]
 
 
