@@ -50,6 +50,7 @@ from app.store.positions import Positions
 from app.store.quarantine import Quarantine
 from app.store.rates import Rates
 from app.web import api, board, follow, health, held, staff, track
+from app.web.chips import Chips
 from app.web.failures import Failures
 from app.web.hooks import receiver
 from app.web.site import HEADERS, Site
@@ -87,7 +88,8 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     hub.well = lambda: clock() - relay.confirmed < health.FRESH
     hub.on_text = partial(board.heard, site)
     app = _app(site, render, lambda: _running(house))
-    house = House(app, site, work, (relay.run, hub.run, *work.runs))
+    chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
+    house = House(app, site, work, (relay.run, hub.run, chips.run, *work.runs))
     return house
 
 

@@ -159,6 +159,11 @@ class Relay:
         self.epoch = self.epoch or head.epoch
         self._last[store] = head.seqs[store]
 
+    def position(self, store: str) -> str | None:
+        """Where a store's board stands; None where nobody watches it."""
+        room = self._rooms.get(store)
+        return None if room is None or not room.loaded else self._position(room)
+
     def _position(self, room: Room) -> str:
         return f"{self.epoch}:{room.seq}"
 

@@ -10,19 +10,19 @@ import msgspec
 from markupsafe import Markup
 from msgspec import Struct
 
-from app.orders import LANES, Attention, Item, Order, attention, place
+from app.orders import LANES, Attention, Item, Order, attention, place, spell
 from app.render import cards, lanes
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where
 from app.render.escape import install
 from app.render.goods import line
 from app.render.said import View
-from app.render.times import exact, today, zone_name
+from app.render.times import exact, since, today, zone_name
 from app.render.track import view
 from app.render.words import words
 from app.settings import Store
 
-__all__ = ["EDITION", "STATIC", "Card", "Feed", "Renderer", "card_id"]
+__all__ = ["EDITION", "STATIC", "Card", "Feed", "Health", "Renderer", "card_id"]
 
 install()
 
@@ -55,6 +55,16 @@ class Feed(Struct, frozen=True):
 
     provider: str
     label: str
+
+
+class Health(Struct, frozen=True):
+    """A feed as a board shows it. `last`: its last event; `usual`: seconds between two; `state`: silent or down."""
+
+    source: str
+    last: float | None
+    usual: float | None
+    state: str = ""
+    polled: bool = False
 
 
 class Card(Struct, frozen=True):
@@ -106,11 +116,12 @@ class Renderer:
         position: str,
         now: float,
         live: str,
-        feeds: Sequence[Mapping[str, str]] = (),
+        feeds: Iterable[Health] = (),
     ) -> str:
-        """`live`: the path of the board's socket. `feeds`: state, shape, letter, label and note of each."""
+        """`live`: the path of the board's socket. `feeds`: those whose orders may come here."""
         return self._env.get_template("board.html").render(
-            lang="en", store=store, user=user, role=role, position=position, now=int(now), live=live, feeds=feeds,
+            lang="en", store=store, user=user, role=role, position=position, now=int(now), live=live,
+            feeds=Markup(self.feeds(feeds, now)),
             inner=Markup(self.board(store, cards)), today=today(now, store.zone, "en"), filters=FILTERS,
             zone=zone_name(store.zone, "en"), as_of=exact(now, store.zone), words=words("en").page,
             several=len(self._stores) > 1,
@@ -144,6 +155,29 @@ class Renderer:
             lanes[card.lane].append(card.html)
         joined = {lane: Markup("\n".join(made)) for lane, made in lanes.items()}
         return self._live.render(lanes=joined, titles=TITLES)
+
+    def feeds(self, feeds: Iterable[Health], now: float) -> str:
+        """The chips of a board's feeds."""
+        rows = []
+        for feed in feeds:
+            known = self._feeds.get(feed.source, Feed(feed.source, feed.source))
+            rows.append(
+                {
+                    "state": feed.state,
+                    "shape": known.provider if known.provider in MARKS else "other",
+                    "letter": known.label[:1].upper(),
+                    "label": known.label,
+                    "last": int(feed.last or 0),
+                    "clock": since(feed.last or now, now)[0],
+                    "usual": spell(feed.usual) if feed.usual else "",
+                    "polled": feed.polled,
+                }
+            )
+        return self._env.get_template("feeds.html").render(feeds=rows)
+
+    def chips(self, inner: str) -> str:
+        """Content that shows these chips."""
+        return f'<hx-partial hx-target="#feeds" hx-swap="innerHTML">{inner}</hx-partial>'
 
     def upsert(self, fragments: Iterable[str]) -> str:
         """Content that puts these cards where they belong."""

@@ -14,8 +14,10 @@ from litestar.response import Redirect
 from app.errors import Away, Forbidden, Forged, Problem, Unknown
 from app.mailbox import Mailbox
 from app.orders import OrderEvent, Step
+from app.render import Health
 from app.store.people import User
 from app.web.api import moved
+from app.web.chips import feeding, health
 from app.web.live import hold, member, refuse
 from app.web.site import PRIVATE, Connection, SignIn, Site
 
@@ -57,8 +59,14 @@ async def board(request: Call, site: NamedDependency[Site], store: FromPath[str]
         position=f"{site.relay.epoch}:{snapshot.seq}",
         now=now,
         live=f"/live/board/{store}",
+        feeds=await _feeds(site, store, now),
     )
     return Response(page, media_type="text/html", headers=dict(PRIVATE))
+
+
+async def _feeds(site: Site, store: str, now: float) -> list[Health]:
+    mine = feeding(site.settings, store)
+    return health(mine, await site.feeds.read([source.id for source in mine]), now)
 
 
 @post("/board/{store:str}/arrival", status_code=204)

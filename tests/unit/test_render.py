@@ -28,7 +28,7 @@ from app.orders import (
     Stamp,
     Total,
 )
-from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Renderer, card_id
+from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Health, Renderer, card_id
 from app.render.escape import escape
 from app.settings import Store
 
@@ -235,7 +235,7 @@ def screens(render: Renderer, value: str) -> list[str]:
     own = Renderer({"68": store}, feeds={"jane-68": Feed("jane", value)}, public_url="http://localhost:8000")
     made = [own.card(o, NOW) for o in shapes(value)]
     cards = [card for card in made if card is not None]
-    feeds = [{"state": value, "shape": value, "letter": value, "label": value, "note": value}]
+    feeds = [Health(value, NOW - 5, 40.0, "silent")]
     return [
         *(card.html for card in cards),
         own.board_page(store, cards, user=value, role=value, position=value, now=NOW, live=value, feeds=feeds),
