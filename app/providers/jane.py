@@ -285,6 +285,7 @@ REFUSALS: Final = {
 
 PROVIDER: Final = Provider(
     name="jane",
+    signed=True,
     label="Jane",
     verify=verify,
     parse=parse,

@@ -1,5 +1,6 @@
 """When an order comes, how sure that is, and how far it is: the promised window and the line of steps."""
 
+from bisect import bisect_right
 from types import SimpleNamespace
 
 from markupsafe import Markup
@@ -118,4 +119,4 @@ def reached(order: Order, ranks: list[int]) -> tuple[list[float | None], int]:
 
 
 def _step(rank: int, ranks: list[int]) -> int:
-    return max(i for i, low in enumerate(ranks) if low <= rank)
+    return bisect_right(ranks, rank) - 1

@@ -63,16 +63,13 @@ async def _answer(
     headers = dict(scope["headers"])
     if _length(headers) > BODY_MOST:
         raise TooLarge(f"The body may have {BODY_MOST} bytes.")
-    heard = site.clock()
-    query = scope["query_string"]
-    call = Call(method=method, tail=tail, query=query, headers=headers, heard=heard)
+    heard, query = site.clock(), scope["query_string"]
     body = await _body(receive) if provider.signed else b""
-    if provider.signed:
-        call = msgspec.structs.replace(call, body=body)
+    call = Call(method=method, tail=tail, query=query, headers=headers, heard=heard, body=body)
     provider.verify(source, call)
-    if not provider.signed:
+    if not provider.signed:  # nothing of a stranger's is read
         body = await _body(receive)
-        call = msgspec.structs.replace(call, body=body)
+        call = Call(method=method, tail=tail, query=query, headers=headers, heard=heard, body=body)
     _media(method, headers, form=tail in provider.forms)
     said = provider.respond(source, call) if provider.respond else None
     if said is not None:

@@ -1,6 +1,7 @@
 """The line, from an order system's call to every screen, over real HTTP and real sockets."""
 
 import asyncio
+import hmac
 import json
 import os
 import re
@@ -11,11 +12,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 import redis
-from rig import SECRET, TOKEN, WAIT, Served
+from rig import SECRET, TOKEN, WAIT, Served, free_port, settings_of
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from app import providers
+from app.settings import check
 
 pytestmark = pytest.mark.anyio
 
@@ -164,6 +169,28 @@ async def test_who_may_call(served: Served, path: str, headers: dict[str, str], 
     answer = await post(served.base, path, jane(), headers or {"X-None": "1"})
     assert answer.status_code == status
     assert answer.json()["status"] == status
+
+
+async def test_a_signed_call_is_checked_over_the_body_that_came(redis_url: str) -> None:
+    port = free_port()
+    raw = msgspec.to_builtins(settings_of(port).server)
+    config = {
+        "server": raw,
+        "stores": [{"id": "68", "name": "S", "timezone": "UTC"}],
+        "sources": [
+            {"id": "jane-68", "provider": "jane", "secret": SECRET, "signing_secret": SECRET[::-1], "store": "68"}
+        ],
+    }
+    signed = Served(check(config, {}, {name: one.options for name, one in providers.load().items()}), redis_url).start()
+    try:
+        body, stamp = json.dumps(jane()).encode(), str(int(time.time()))
+        proof = hmac.new(SECRET[::-1].encode(), f"{stamp}:".encode() + body, "sha256").hexdigest()
+        headers = {**BEARER, "X-Jane-Signature": proof, "X-Jane-Request-Timestamp": stamp}
+        assert (await post(signed.base, "/hooks/jane-68", body, headers)).status_code == 202
+        assert (await post(signed.base, "/hooks/jane-68", body + b" ", headers)).status_code == 401
+        assert (await post(signed.base, "/hooks/jane-68", body)).status_code == 401
+    finally:
+        signed.stop()
 
 
 async def test_other_methods_are_refused(served: Served) -> None:
