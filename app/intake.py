@@ -27,7 +27,7 @@ JOURNEY: Final = "session:"  # leads the ref of somebody in a shop, before there
 _NUMBERS: Final = re.compile(rb"\d{4,}")
 
 
-class Raw(Struct, frozen=True, kw_only=True):
+class Raw(Struct, gc=False, frozen=True, kw_only=True):
     """A call as it came in, for the ledger and the quarantine."""
 
     source: str
@@ -38,7 +38,7 @@ class Raw(Struct, frozen=True, kw_only=True):
     body: bytes = b""
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, gc=False, frozen=True):
     """What came of an event. `verdict` adds `duplicate` to the rule's words."""
 
     order: Order
@@ -46,7 +46,7 @@ class Outcome(Struct, frozen=True):
     note: str = ""
 
 
-class Told(Struct, frozen=True):
+class Told(Struct, gc=False, frozen=True):
     """A change of this node's own, for its relay."""
 
     order: Order

@@ -32,7 +32,7 @@ TIMELINE_MOST: Final = 200
 SKEW: Final = 300.0  # seconds a provider's stamp may lie ahead of its receipt
 
 
-class Stamp(Struct, frozen=True, array_like=True):
+class Stamp(Struct, gc=False, frozen=True, array_like=True):
     """When a facet was set: `at` by the provider's clock (None where it has none), `heard` by ours.
 
     `borrowed`: the word itself had no clock (a poll); `at`, `rank` and `digest` are those of the one it replaced, so
@@ -46,7 +46,7 @@ class Stamp(Struct, frozen=True, array_like=True):
     borrowed: bool = False
 
 
-class Mark(Struct, frozen=True, array_like=True):
+class Mark(Struct, gc=False, frozen=True, array_like=True):
     """What was last said about the stage. `clear`: flags older than this have ended."""
 
     stage: str
@@ -55,21 +55,21 @@ class Mark(Struct, frozen=True, array_like=True):
     clear: Stamp
 
 
-class Promise(Struct, frozen=True):
+class Promise(Struct, gc=False, frozen=True):
     """The promised window; either side may be open."""
 
     start: float | None = None
     end: float | None = None
 
 
-class Customer(Struct, frozen=True, omit_defaults=True):
+class Customer(Struct, gc=False, frozen=True, omit_defaults=True):
     name: str | None = None
     phone: str | None = None
     email: str | None = None
     external_id: str | None = None
 
 
-class Replacement(Struct, frozen=True, omit_defaults=True):
+class Replacement(Struct, gc=False, frozen=True, omit_defaults=True):
     id: str
     name: str | None = None
     quantity: float | None = None
@@ -77,7 +77,7 @@ class Replacement(Struct, frozen=True, omit_defaults=True):
     image_url: str | None = None
 
 
-class Item(Struct, frozen=True, omit_defaults=True):
+class Item(Struct, gc=False, frozen=True, omit_defaults=True):
     """One line item. `quantity` is what was asked for, `fulfilled` what was found, each in its own `unit`."""
 
     id: str
@@ -91,24 +91,24 @@ class Item(Struct, frozen=True, omit_defaults=True):
     image_url: str | None = None
 
 
-class Total(Struct, frozen=True):
+class Total(Struct, gc=False, frozen=True):
     amount: str
     currency: str | None = None
 
 
-class Shopper(Struct, frozen=True, omit_defaults=True):
+class Shopper(Struct, gc=False, frozen=True, omit_defaults=True):
     id: str | None = None
     name: str | None = None
     picture_url: str | None = None
 
 
-class Destination(Struct, frozen=True, omit_defaults=True):
+class Destination(Struct, gc=False, frozen=True, omit_defaults=True):
     address: str | None = None
     latitude: float | None = None
     longitude: float | None = None
 
 
-class Handling(Struct, frozen=True, omit_defaults=True):
+class Handling(Struct, gc=False, frozen=True, omit_defaults=True):
     """How to hand over at the door."""
 
     instructions: str | None = None
@@ -119,12 +119,12 @@ class Handling(Struct, frozen=True, omit_defaults=True):
     certified: bool = False
 
 
-class Reason(Struct, frozen=True):
+class Reason(Struct, gc=False, frozen=True):
     code: str | None = None
     description: str | None = None
 
 
-class Arrival(Struct, frozen=True, omit_defaults=True):
+class Arrival(Struct, gc=False, frozen=True, omit_defaults=True):
     """A customer's check-in. `at` is when they said "here" (or "on my way", before that)."""
 
     state: str
@@ -139,7 +139,7 @@ class Arrival(Struct, frozen=True, omit_defaults=True):
     before: str | None = None  # the state that `handed_over` followed, for its undo
 
 
-class Entry(Struct, frozen=True, omit_defaults=True):
+class Entry(Struct, gc=False, frozen=True, omit_defaults=True):
     """A line of the timeline."""
 
     stage: str
@@ -148,7 +148,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     by: str = ""
 
 
-class Order(Struct, kw_only=True, omit_defaults=True):
+class Order(Struct, gc=False, kw_only=True, omit_defaults=True):
     source: str
     provider: str
     ref: str
@@ -193,7 +193,7 @@ class Order(Struct, kw_only=True, omit_defaults=True):
         return f"{self.source}:{self.ref}"
 
 
-class OrderEvent(Struct, frozen=True, kw_only=True):
+class OrderEvent(Struct, gc=False, frozen=True, kw_only=True):
     """What an order system said, in our words. An absent field (None) means unchanged.
 
     `digest` is the provider's own dedupe key, hashed. `whole` says that `items` is the full list.
@@ -241,7 +241,7 @@ class OrderEvent(Struct, frozen=True, kw_only=True):
         return f"{self.source}:{self.ref}"
 
 
-class Step(Struct, frozen=True, omit_defaults=True):
+class Step(Struct, gc=False, frozen=True, omit_defaults=True):
     """One move of an arrival: by the customer (on_my_way, here) or the staff (claimed, cannot_find, handed_over)."""
 
     state: str
@@ -250,14 +250,14 @@ class Step(Struct, frozen=True, omit_defaults=True):
     undo: bool = False
 
 
-class Effect(Struct, frozen=True):
+class Effect(Struct, gc=False, frozen=True):
     """Something to be done outside, stored with the event: the outbox asks the provider what it means."""
 
     kind: str
     key: str  # idempotency key
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, gc=False, frozen=True):
     """What an event did. `saved`: the order must be stored; `changed`: somebody can see a difference."""
 
     order: Order
@@ -631,7 +631,7 @@ def _left() -> dict[str, float]:
     return {"picked": 240.0, "staged": 600.0, "courier_at_store": 300.0}
 
 
-class Pace(Struct, frozen=True):
+class Pace(Struct, gc=False, frozen=True):
     """How long a store usually takes, in seconds: a line item, and what is left from a stage on until it is ready."""
 
     item: float = 75.0
@@ -639,7 +639,7 @@ class Pace(Struct, frozen=True):
     trip: float = 1200.0  # from leaving the store to the door
 
 
-class Attention(Struct, frozen=True):
+class Attention(Struct, gc=False, frozen=True):
     """`level`: ok, at_risk, late, waiting or stuck. `code` names the rule, `why` says it.
 
     `next` is when level or code may change with no event, `sort` the instant by which it stands among its like.

@@ -20,7 +20,7 @@ LAST: Final = 32_503_680_000  # the year 3000: beyond the calendar's end no scre
 T = TypeVar("T")
 
 
-class Call(Struct, frozen=True, kw_only=True):
+class Call(Struct, gc=False, frozen=True, kw_only=True):
     """A webhook as it came in. `tail` is the word after the source; header names are lower case; `heard` is now."""
 
     method: str = "POST"
@@ -31,7 +31,7 @@ class Call(Struct, frozen=True, kw_only=True):
     heard: float
 
 
-class Options(Struct, frozen=True, forbid_unknown_fields=True):
+class Options(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """For a provider without keys of its own."""
 
 
@@ -39,7 +39,7 @@ def same(body: bytes) -> bytes:
     return body
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, gc=False, frozen=True, kw_only=True):
     """A call to an order system, ready to be sent."""
 
     url: str
@@ -48,7 +48,7 @@ class Request(Struct, frozen=True, kw_only=True):
     body: bytes = b""
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class Reply(Struct, gc=False, frozen=True, kw_only=True):
     """What it answered. `asked` is when the request began, `heard` when it was read; header names lower case."""
 
     status: int
@@ -58,7 +58,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     body: bytes = b""
 
 
-class Follow(Struct, frozen=True, kw_only=True):
+class Follow(Struct, gc=False, frozen=True, kw_only=True):
     """A polled order as we follow it. `asked`: the start of each resource's last good request; `stopped`: resources
     that are over for good; `marks`: the provider's own notes from one poll to the next."""
 
@@ -77,7 +77,7 @@ class Follow(Struct, frozen=True, kw_only=True):
         return f"{self.source}:{self.ref}"
 
 
-class Location(Struct, frozen=True):
+class Location(Struct, gc=False, frozen=True):
     """Where the shopper is: kept in a key of its own that soon ends, never in the ledger."""
 
     latitude: float
@@ -85,7 +85,7 @@ class Location(Struct, frozen=True):
     at: float
 
 
-class Heard(Struct, frozen=True, kw_only=True):
+class Heard(Struct, gc=False, frozen=True, kw_only=True):
     """What a poll's answer means. `stop`: this resource is over for good; `over`: so is the following; `renew`: the
     token was refused, get another and ask once more; `failed`: in words, to be asked again after a pause."""
 
@@ -98,7 +98,7 @@ class Heard(Struct, frozen=True, kw_only=True):
     marks: dict[str, str] = {}
 
 
-class Polling(Struct, frozen=True, kw_only=True):
+class Polling(Struct, gc=False, frozen=True, kw_only=True):
     """How an order system is asked. `plan` names each resource to ask and when (an empty plan ends the following);
     `token` gives the name a token is kept under and the request for it, `granted` the token and its seconds."""
 
@@ -109,7 +109,7 @@ class Polling(Struct, frozen=True, kw_only=True):
     granted: Callable[[Reply], tuple[str, float]] | None = None
 
 
-class Calling(Struct, frozen=True, kw_only=True):
+class Calling(Struct, gc=False, frozen=True, kw_only=True):
     """How an effect reaches the order system. `request` is None where there is no such call; `outcome` reads the
     answer: done, retry (trying again may help) or refused, with a reason for the staff."""
 
@@ -118,7 +118,7 @@ class Calling(Struct, frozen=True, kw_only=True):
     repeatable: bool = False  # may an answer that never came be asked for again?
 
 
-class Provider(Struct, frozen=True, kw_only=True):
+class Provider(Struct, gc=False, frozen=True, kw_only=True):
     """An order system. `verify` raises Forged; `parse` raises Unreadable or NotUnderstood; `redact` returns the body
     as the ledger may keep it (card data, control digits and positions gone)."""
 

@@ -33,7 +33,7 @@ MILLISECONDS: Final = 100_000_000_000  # a stamp above this can't be meant in se
 Ref = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[!-~]+\Z")]
 
 
-class Options(Struct, frozen=True, forbid_unknown_fields=True):
+class Options(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """`arrival_*` shape the check-in call: its path, the `Authorization` header's value, the JSON body."""
 
     signing_secret: str | None = None
@@ -44,7 +44,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     arrival_body: dict[str, Any] | None = None
 
 
-class Cart(Struct, frozen=True):
+class Cart(Struct, gc=False, frozen=True):
     """What is read of a cart. `object` where Jane's page does not say the type, or shows null only."""
 
     uuid: Ref
@@ -65,12 +65,12 @@ class Cart(Struct, frozen=True):
     products: object = None
 
 
-class Hook(Struct, frozen=True):
+class Hook(Struct, gc=False, frozen=True):
     webhook_event: str
     cart: Cart
 
 
-class Named(Struct, frozen=True):
+class Named(Struct, gc=False, frozen=True):
     webhook_event: str
 
 
@@ -78,7 +78,7 @@ HOOK: Final = msgspec.json.Decoder(Hook)
 NAMED: Final = msgspec.json.Decoder(Named)
 
 
-class Meaning(Struct, frozen=True):
+class Meaning(Struct, gc=False, frozen=True):
     """A status in our words; `over` is its stage once preparing has begun."""
 
     stage: str | None

@@ -22,14 +22,14 @@ DONE_FOR: Final = 3600.0  # seconds
 NOWHERE: Final = "-"  # the store of orders without a store
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, gc=False, frozen=True):
     """An order as it is stored; `tag` is what the next commit must find."""
 
     order: Order
     tag: str
 
 
-class Entry(Struct, frozen=True, array_like=True):
+class Entry(Struct, gc=False, frozen=True, array_like=True):
     """A line of an order's ledger. `body` is redacted; `at` is the provider's stamp."""
 
     heard: float
@@ -41,7 +41,7 @@ class Entry(Struct, frozen=True, array_like=True):
     body: bytes = b""
 
 
-class Write(Struct, frozen=True):
+class Write(Struct, gc=False, frozen=True):
     """What a commit stores. `changed`: give it a number and tell; `order` None: the ledger line alone."""
 
     key: str
@@ -58,7 +58,7 @@ class Write(Struct, frozen=True):
     effects: tuple[Effect, ...] = ()
 
 
-class Commit(Struct, frozen=True):
+class Commit(Struct, gc=False, frozen=True):
     """How it went: `seq` (None: no number was due), `left_seq` of the store it moved out of; or a repeat; or the
     newer record to apply the event to again."""
 
@@ -69,7 +69,7 @@ class Commit(Struct, frozen=True):
     newer: Record | None = None
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, gc=False, frozen=True):
     """One change, as a node hears it. rev -1: the order has left this store. `own`: this node made it."""
 
     store: str
@@ -79,14 +79,14 @@ class Message(Struct, frozen=True):
     own: bool
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, gc=False, frozen=True):
     """Where the data is: its epoch, and the last number of each store asked for."""
 
     epoch: str
     seqs: dict[str, int]
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, gc=False, frozen=True):
     seq: int
     orders: list[Order]
 

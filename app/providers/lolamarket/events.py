@@ -21,7 +21,7 @@ Id = str | int  # text on one side of the contract, a number on the other; never
 Quantity = Annotated[float, Meta(ge=0, le=1e9)]
 
 
-class Options(Struct, frozen=True, forbid_unknown_fields=True):
+class Options(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     """`bags_item`: the id of the article that counts the bags. `client_id`, `client_secret`: the keys of the retailer
     API, for orders that fall silent."""
 
@@ -30,27 +30,27 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     client_secret: str = ""
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, gc=False, frozen=True):
     id: Id | None = None
 
 
-class Slot(Struct, frozen=True, rename="camel"):
+class Slot(Struct, gc=False, frozen=True, rename="camel"):
     from_date: str | None = None
     to_date: str | None = None
 
 
-class Person(Struct, frozen=True):
+class Person(Struct, gc=False, frozen=True):
     id: Id | None = None
     name: str | None = None
     picture: str | None = None
 
 
-class Why(Struct, frozen=True):
+class Why(Struct, gc=False, frozen=True):
     code: str | None = None
     description: str | None = None
 
 
-class Other(Struct, frozen=True, rename="camel"):
+class Other(Struct, gc=False, frozen=True, rename="camel"):
     """What came in an article's stead."""
 
     item_id: Id | None = None
@@ -60,7 +60,7 @@ class Other(Struct, frozen=True, rename="camel"):
     shopper_provided_name: str | None = None
 
 
-class Article(Struct, frozen=True, rename="camel"):
+class Article(Struct, gc=False, frozen=True, rename="camel"):
     item_id: Id | None = None
     id: Id | None = None
     quantity_requested: Quantity | None = None
@@ -72,7 +72,7 @@ class Article(Struct, frozen=True, rename="camel"):
     replacement: Other | list[Other] | None = None
 
 
-class Payload(Struct, frozen=True, rename="camel"):
+class Payload(Struct, gc=False, frozen=True, rename="camel"):
     id: Ref
     order_ref: Id | None = None
     service_type: str | None = None
@@ -89,14 +89,14 @@ class Payload(Struct, frozen=True, rename="camel"):
     reason: Why | None = None
 
 
-class Hook(Struct, frozen=True, rename="camel"):
+class Hook(Struct, gc=False, frozen=True, rename="camel"):
     event_id: Id
     event_name: str
     event_timestamp: str
     event_payload: Payload
 
 
-class Named(Struct, frozen=True, rename="camel"):
+class Named(Struct, gc=False, frozen=True, rename="camel"):
     event_name: str
 
 
