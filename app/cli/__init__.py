@@ -11,7 +11,7 @@ from typing import Final
 import uvloop
 
 from app import main
-from app.cli import crew, demo
+from app.cli import crew, demo, sandbox
 from app.cli.beside import beside
 from app.cli.replay import replay
 from app.errors import Fatal, Problem
@@ -91,6 +91,14 @@ def parser() -> argparse.ArgumentParser:
     again.add_argument("--all", action="store_true", help="all of the quarantine")
     again.add_argument("--calls", action="store_true", help="all calls that need a person")
     again.set_defaults(run=replay)
+    other = commands_.add_parser("sandbox", help="play the configured order systems against a running server")
+    other.add_argument("--url", default="", help="the server; else the config's port here")
+    other.add_argument("--port", type=int, default=8100, help="where the order systems' own APIs answer")
+    other.add_argument("--token", default="", help="an API token, else server.api_token")
+    other.add_argument("--seed", type=int, default=1)
+    other.add_argument("--speed", type=float, default=1.0)
+    other.add_argument("--chaos", action="store_true", help="drop, repeat, reorder, delay and revert what is sent")
+    other.set_defaults(run=sandbox.run)
     users = commands_.add_parser("user", help="staff accounts").add_subparsers(dest="verb", required=True)
     add = users.add_parser("add", help="make or change an account")
     add.add_argument("name")

@@ -103,7 +103,7 @@ async def run(data: Path, *, port: int, seed: int, speed: float) -> None:
 async def _show(house: House, settings: Settings, world: World, seed: int, speed: float) -> None:
     password = secrets.token_urlsafe(9)
     await house.site.people.save(User("demo", "admin", (), await asyncio.to_thread(HASHER.hash, password)))
-    feeds = [_feed(settings, source) for source in settings.sources.values()]
+    feeds = feeds_of(settings, f"http://127.0.0.1:{settings.server.port}")
     world.enrol(feeds)
     story = rush(feeds, seed=seed, start=datetime.now(UTC))
     past, first = _past(story)
@@ -125,14 +125,20 @@ def _past(story: Iterator[Step]) -> tuple[list[Step], Step]:
     raise Fatal("The sandbox has nothing to play.")
 
 
-def _feed(settings: Settings, source: Source) -> Feed:
+def feeds_of(settings: Settings, url: str) -> list[Feed]:
+    """The configured sources as their order systems see them, calling a server at `url`."""
+    return [_feed(settings, source, url) for source in settings.sources.values() if source.store]
+
+
+def _feed(settings: Settings, source: Source, url: str) -> Feed:
     store, options = settings.stores[source.store or ""], source.options
     auth = getattr(options, "arrival_auth", None) or ""
     return Feed(
         source=source.id,
         provider=source.provider,
-        url=f"http://127.0.0.1:{settings.server.port}/hooks/{source.id}",
+        url=f"{url}/hooks/{source.id}",
         secret=source.secret,
+        signing_secret=getattr(options, "signing_secret", None) or "",
         store=store.id,
         store_name=store.name,
         timezone=store.timezone,
