@@ -113,7 +113,7 @@ class Served:
 class Shop:
     """`orderboard serve` on its embedded Redis, as anyone would run it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: str = "") -> None:
         self.port = free_port()
         self.folder = folder
         self.config = folder / "orderboard.toml"
@@ -124,6 +124,7 @@ class Shop:
             public_url = "http://localhost:{self.port}"
             data_dir = "{folder}/data"
             api_token = "{TOKEN}"
+            {server}
             [[stores]]
             id = "68"
             name = "Shop"

@@ -77,8 +77,9 @@ def _verify(known: str, password: str) -> bool:
 async def leave(request: Call, site: NamedDependency[Site]) -> Redirect:
     site.guard(request)
     secret = request.cookies.get(site.cookie)
-    if secret:
+    if secret and (known := await site.people.session(secret)) is not None:
         await site.people.leave(secret)
+        site.hub.close_seats(4401, session=known[0].id)
     return Redirect("/login", status_code=303, headers={**HEADERS, **PRIVATE}, cookies=[_cookie(site, "", 0)])
 
 
