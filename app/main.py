@@ -24,6 +24,7 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -186,7 +187,9 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
             Exception: failures.unknown,
         },
         response_headers=HEADERS,
-        openapi_config=OpenAPIConfig("Orderboard", "1", path="/api/schema", render_plugins=[]),
+        openapi_config=OpenAPIConfig(
+            "Orderboard", "1", path="/api/schema", render_plugins=[JsonRenderPlugin(path=("/", "/openapi.json"))]
+        ),
         lifespan=[lambda _: running()],
         request_max_body_size=1_000_000,
         logging_config=None,

@@ -309,6 +309,12 @@ async def test_every_answer_carries_the_security_headers(served: Served) -> None
         assert answer.headers["referrer-policy"] == wanted, path
 
 
+async def test_the_api_describes_itself(served: Served) -> None:
+    for path in ("/api/schema", "/api/schema/openapi.json"):
+        answer = await get(served.base, path, {"X-None": "1"})
+        assert "/api/orders/{source}/{ref}" in answer.json()["paths"], path
+
+
 async def test_ready_tells_the_truth(served: Served) -> None:
     deadline = time.monotonic() + WAIT
     while (await get(served.base, "/readyz")).status_code != 200:
