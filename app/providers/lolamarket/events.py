@@ -248,7 +248,7 @@ def _reason(why: Why | None) -> Reason | None:
 def _articles(payload: Payload, kind: str, bags_item: str | None) -> tuple[tuple[Item, ...] | None, int | None]:
     """The lines, and how many bags the bags line counts."""
     rows = _several(payload.articles) + _several(payload.article)
-    if len(rows) + sum(len(_several(row.replacement)) for row in rows) > ITEMS_MOST:
+    if len(rows) + sum([len(_several(row.replacement)) for row in rows if row.replacement is not None]) > ITEMS_MOST:
         raise Unreadable(f"There are more than {ITEMS_MOST} articles and replacements.")
     lines: dict[str, Item] = {}
     bags = None
@@ -286,7 +286,7 @@ def _item(key: str, row: Article, kind: str) -> Item:
         fulfilled=row.quantity_fulfilled,
         fulfilled_unit=text(row.quantity_fulfilled_unit, 20),
         state=outcome(row, kind),
-        replacements=tuple(_replacement(other) for other in _several(row.replacement)),
+        replacements=tuple([_replacement(other) for other in _several(row.replacement)]) if row.replacement else (),
     )
 
 
@@ -315,5 +315,6 @@ def outcome(row: Article, kind: str) -> str:
         return "not_found"
     if asked == 0 or (asked is None and kind == "item_added"):
         return "added"
-    alike = normal(row.quantity_requested_unit or "") == normal(row.quantity_fulfilled_unit or "")
+    one, other = row.quantity_requested_unit, row.quantity_fulfilled_unit
+    alike = one == other or normal(one or "") == normal(other or "")
     return "partial" if asked is not None and alike and got < asked else "found"
