@@ -1,6 +1,6 @@
 // Checking in: what the form says is kept until the server has it, through a lost network and a page that closes.
 
-import { now } from "./live.js";
+import { now, say } from "./live.js";
 
 const AGAIN = 4000; // ms between two tries
 const SLOW = 8000; // ms for one try
@@ -68,6 +68,7 @@ function tell(text) {
   box.hidden = !text;
   if (note.textContent === text) return;
   note.textContent = text;
+  if (text && text !== note.dataset.sending) say(text);
 }
 
 async function send() {
@@ -96,6 +97,7 @@ async function send() {
 function sent(what) {
   if (recall(kept) === what) keep(kept, null); // unless something newer waits
   draft.bay = draft.vehicle = null;
+  history.replaceState(null, "", path);
   tell("");
   // The news comes over the socket; where there is none, from a fresh page.
   setTimeout(() => document.documentElement.dataset.live === "live" || location.replace(path), 1500);

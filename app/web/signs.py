@@ -2,6 +2,7 @@
 names the order's code and the end of the phone number; the answer tells nothing but the order that has both."""
 
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
@@ -57,7 +58,7 @@ async def seek(
         return _again(site, home, bay, code, "sign_wrong", 404)
     # Four digits are a weak proof: what they open shows no address and no price.
     _, token = await site.links.make(order.key, "delegate", site.clock())
-    return Redirect(f"/t/{token}?bay={bay}", status_code=303, headers={**PRIVATE, **SECRET})
+    return Redirect(f"/t/{token}?bay={quote(bay, safe='')}", status_code=303, headers={**PRIVATE, **SECRET})
 
 
 async def meant(site: Site, store: str, code: str, digits: str) -> Order | None:

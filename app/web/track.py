@@ -119,6 +119,7 @@ async def checked_in(site: Site, link: Link, order: Order, data: Form) -> None:
     )  # fmt: skip
     outcome = await site.intake.take(event)
     if outcome.verdict == "refused":
+        timely(outcome.order, step.state, site.clock())
         raise Conflict("You are checked in already. The page shows what is so.")
 
 
