@@ -75,7 +75,7 @@ def shown(
 # ---- checking in ----
 
 
-@post("/t/{token:str}/arrival", status_code=204)
+@post("/t/{token:str}/arrival", status_code=303)
 async def arrival(
     request: Call,
     site: NamedDependency[Site],
