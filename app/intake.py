@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from app import metrics
 from app.errors import Away, NotUnderstood, Problem, Unknown, Unreadable
-from app.orders import Attention, Change, Order, OrderEvent, Pace, apply, attention
+from app.orders import Change, Order, OrderEvent, Pace, apply, attention, due_at
 from app.store.orders import NOWHERE, Commit, Entry, Orders, Record, Write, line
 from app.store.quarantine import Kept, Quarantine
 
@@ -142,7 +142,7 @@ class Intake:
             return False
         order = replace(was.order, rev=was.order.rev + 1)
         seen = attention(order, now, self.pace.get(order.store or NOWHERE, _USUAL))
-        write = Write(key, "", was.tag, b"", now, order=order, changed=True, due=_due(seen))
+        write = Write(key, "", was.tag, b"", now, order=order, changed=True, due=_due(due_at(order, seen, now)))
         done = await self._orders.commit(write)
         if done.seq is None:
             return False
@@ -198,7 +198,7 @@ class Intake:
             changed=change.changed,
             left=(old.store or NOWHERE) if moved and old else "",
             state=_state(order, old, moved),
-            due=_due(seen),
+            due=_due(due_at(order, seen, event.heard)),
             code=order.code.lower() if order.code and (old is None or old.code != order.code) else "",
             effects=change.effects,
         )
@@ -237,5 +237,5 @@ def _state(order: Order, old: Order | None, moved: bool) -> str:
     return "done" if ended else "open"
 
 
-def _due(seen: Attention) -> str:
-    return "-" if seen.next is None else repr(seen.next)
+def _due(at: float | None) -> str:
+    return "-" if at is None else repr(at)

@@ -561,7 +561,7 @@ def _moved(was: Arrival | None, event: OrderEvent, step: Step) -> Arrival:
     base = was or Arrival(state, now)
     if state == "on_my_way":
         new = replace(base, state=state, way_at=now if base.way_at is None else base.way_at)
-        return replace(new, bay=step.bay or base.bay, vehicle=step.vehicle or base.vehicle)
+        return replace(new, bay=_where(step, base), vehicle=step.vehicle or base.vehicle)
     if state == "here":
         return _here(was, now, step)
     if was is not None and was.state == state:
@@ -577,11 +577,16 @@ def _moved(was: Arrival | None, event: OrderEvent, step: Step) -> Arrival:
 def _here(was: Arrival | None, now: float, step: Step) -> Arrival:
     """Said again it may name another bay; the clock goes on, and so does the claim."""
     if was is None:
-        return Arrival("here", now, step.bay, step.vehicle)
-    new = replace(was, bay=step.bay or was.bay, vehicle=step.vehicle or was.vehicle)
+        return Arrival("here", now, step.bay or None, step.vehicle)
+    new = replace(was, bay=_where(step, was), vehicle=step.vehicle or was.vehicle)
     if was.state == "on_my_way":
         return replace(new, state="here", at=now)
     return replace(new, state="claimed" if was.claimed_by else "here")
+
+
+def _where(step: Step, was: Arrival) -> str | None:
+    """The bay: as it was where nothing is said of it, none where that is said ("")."""
+    return was.bay if step.bay is None else step.bay or None
 
 
 def _undone(old: Order, event: OrderEvent, step: Step) -> Change:
@@ -622,6 +627,51 @@ def _arrived(old: Order, event: OrderEvent, new: Arrival | None) -> Change:
     seen = max(old.updated_at, event.heard)
     order = replace(old, arrival=new, timeline=timeline, version=old.version + 1, updated_at=seen)
     return Change(order, "applied", effects=effects, changed=True)
+
+
+# ---- when a customer may check in ----
+
+EARLY: Final = 300.0  # seconds before the promised window from which a customer may check in
+APART: Final = 60.0  # seconds between "on my way" and "here"
+UNSEEN_AFTER: Final = 20.0  # seconds after which the customer hears that no screen has shown the check-in
+
+
+def may_check_in(order: Order, now: float) -> bool:
+    """From when it is packed, or nearly promised, until it is handed over."""
+    if order.fulfilment not in PICKUPS or order.end is not None or order.stage == "cart":
+        return False
+    if order.arrival is not None:
+        return order.arrival.state != "handed_over"
+    opens = _opens(order)
+    return RANK[order.stage] >= RANK["staged"] or (opens is not None and now >= opens)
+
+
+def may_be_here(order: Order, now: float) -> bool:
+    """The word "on my way" is not "here": the second tap waits a minute. Without a first one it may come at once."""
+    arrival = order.arrival
+    if arrival is not None and arrival.state == "on_my_way":
+        return now >= (arrival.way_at or arrival.at) + APART
+    return may_check_in(order, now)
+
+
+def _opens(order: Order) -> float | None:
+    promised = order.promised or Promise()
+    begins = promised.end if promised.start is None else promised.start
+    return None if begins is None else begins - EARLY
+
+
+def turns(order: Order, now: float) -> float | None:
+    """The next instant at which the customer's page changes with no event."""
+    arrival = order.arrival
+    if order.fulfilment not in PICKUPS or order.end is not None:
+        return None
+    at = _opens(order)
+    if arrival is not None:
+        at = {"on_my_way": (arrival.way_at or arrival.at) + APART, "here": arrival.at + UNSEEN_AFTER}.get(arrival.state)
+        at = None if arrival.shown_at is not None else at
+    elif RANK[order.stage] >= RANK["staged"]:
+        at = None
+    return at if at is not None and at > now else None
 
 
 # ---- what needs a person ----
@@ -700,6 +750,11 @@ def attention(order: Order, now: float, pace: Pace = USUAL) -> Attention:
     if quiet is not None and now >= quiet:
         return Attention("stuck", "quiet", f"No news for {spell(now - order.heard)}", quiet, _first(risk, due), due)
     return replace(OK, next=_first(quiet, risk, due))
+
+
+def due_at(order: Order, seen: Attention, now: float) -> float | None:
+    """When it is to be shown again with no event, on boards or to its customer."""
+    return _first(seen.next, turns(order, now))
 
 
 def _first(*instants: float | None) -> float | None:

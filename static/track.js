@@ -1,5 +1,6 @@
 // The customer's page: fresh or not, clocks, and what stays as the reader left it. It works without any of this.
 
+import { settle } from "./checkin.js";
 import { clocks, start } from "./live.js";
 
 const page = document.getElementById("track");
@@ -18,6 +19,7 @@ function name() {
 document.addEventListener("htmx:after:swap", () => {
   clocks();
   name();
+  settle();
 });
 
 name();

@@ -129,6 +129,7 @@ class Shop:
             id = "68"
             name = "Shop"
             timezone = "UTC"
+            phone = "+1 555 0100"
             bays = ["1", "2"]
             [[sources]]
             id = "jane-68"

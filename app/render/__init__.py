@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
+from urllib.parse import quote
 
 import jinja2
 import msgspec
+import segno
 from jinja2.runtime import Context
 from markupsafe import Markup
 from msgspec import Struct
 
-from app.orders import LANES, Attention, Item, Order, attention, place, spell
+from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell
 from app.render import cards, lanes
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where
@@ -204,24 +206,27 @@ class Renderer:
         audience: str = "track",
         lang: str = "en",
         position: str,
-        checkin: bool = False,
+        bay: str = "",
+        note: str = "",
     ) -> str:
+        """`bay`: what the sign said that was scanned. `note`: what stood in the way of what was asked for."""
         store = self._stores.get(order.store or "", NOWHERE)
         return self._env.get_template("track.html").render(
             lang=lang, store=store, token=token, position=position, now=int(now), audience=audience,
-            inner=Markup(self.track(order, now, audience=audience, lang=lang, checkin=checkin)),
-            words=words(lang).page, as_of=exact(now, store.zone), zone=zone_name(store.zone, lang), checkin=checkin,
+            inner=Markup(self.track(order, now, audience=audience, lang=lang, bay=bay)), bay=bay, note=note,
+            words=words(lang).page, as_of=exact(now, store.zone), zone=zone_name(store.zone, lang),
+            leaves=store.id if order.fulfilment in PICKUPS else "",
         )  # fmt: skip
 
-    def track(
-        self, order: Order, now: float, *, audience: str = "track", lang: str = "en", checkin: bool = False
-    ) -> str:
+    def track(self, order: Order, now: float, *, audience: str = "track", lang: str = "en", bay: str = "") -> str:
         """The inside of the tracking page's live region. `audience` "delegate": no address, no prices."""
         store = self._stores.get(order.store or "", NOWHERE)
         told = words(lang)
         row = partial(self._row, lang)
         shown = view(order, View(now, store.zone, told, store, audience != "delegate", row))
-        shown.update(words=told.page, checkin=checkin, bays=store.bays, zone=zone_name(store.zone, lang))
+        shown.update(words=told.page, zone=zone_name(store.zone, lang))
+        if shown["checkin"] is not None and bay in store.bays:
+            shown["checkin"].bay = bay
         return filled(self._order, shown)
 
     def _draw_row(self, lang: str, item: Item) -> Markup:
@@ -232,6 +237,14 @@ class Renderer:
         """For every link that opens nothing: unknown, expired and revoked look the same."""
         return self._env.get_template("ended.html").render(lang=lang, words=words(lang).page)
 
+    def sign_page(self, store: Store, bay: str, *, sheet: bool = False, wrong: str = "", code: str = "") -> str:
+        """A bay's sign: the sheet to print, or what a phone that scanned it sees."""
+        told = words("en").page
+        url = f"{self._public}/c/{quote(store.id, safe='')}/{quote(bay, safe='')}"
+        values = {"store": store, "bay": bay, "words": told, "url": url, "code": code, "qr": Markup(drawn(url))}
+        said = getattr(told, wrong) if wrong else ""
+        return self._env.get_template("sheet.html" if sheet else "sign.html").render(lang="en", wrong=said, **values)
+
     def whole_track(self, inner: str) -> str:
         return f'<hx-partial hx-target="#track" hx-swap="innerMorph">{inner}</hx-partial>'
 
@@ -240,6 +253,12 @@ def filled(template: jinja2.Template, values: dict[str, Any]) -> str:
     """As `template.render`, without Jinja's globals: to copy them in costs a quarter of a card; no push uses one."""
     context = Context(template.environment, values, template.name, template.blocks)
     return "".join(template.root_render_func(context))
+
+
+def drawn(url: str) -> str:
+    """A QR code as an SVG of plain attributes, dark on light whatever the page's colours."""
+    code = segno.make(url, error="q", micro=False)
+    return str(code.svg_inline(border=3, omitsize=True, svgclass="qr", lineclass=None, dark="#000", light="#fff"))
 
 
 def card_id(key: str) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from app.orders import (
     PICKUPS,
+    UNSEEN_AFTER,
     Arrival,
     Item,
     Order,
@@ -20,7 +21,6 @@ from app.render.times import stamp
 from app.render.words import Words, fill
 from app.settings import Store
 
-UNSEEN_AFTER: Final = 20.0  # seconds after which the customer hears that no screen has shown the check-in
 MASKED: Final = frozenset({"canceled", "rejected", "failed", "returned"})
 CALLING: Final = frozenset({"unseen", "cannot_find", "customer_missing"})
 COUNTING: Final = ("preparing", "preparing+", "reviewing", "reviewing+")
@@ -56,7 +56,7 @@ def said(order: Order, name: str, seen: View) -> tuple[Markup, Markup]:
     """Headline and lead: one thing that is so, and one thing about what comes."""
     told = seen.words.said
     who = first(order.shopper.name) if order.shopper else ""
-    if name == "claimed" and order.arrival is not None:
+    if name in ("claimed", "cannot_find") and order.arrival is not None:
         who = first(order.arrival.claimed_by).capitalize()
     values = {"who": who, "code": order.code or "", "at": _moment(order, name, seen)}
     headline, lead = told[name]
@@ -119,13 +119,15 @@ def _since(order: Order, stage: str) -> float | None:
 
 def _lead(order: Order, name: str, lead: str, values: dict[str, str | Markup], seen: View) -> Markup:
     arrival = order.arrival
+    if name == "unseen" and not seen.store.phone:
+        return Markup(seen.words.said["unseen_here"][1])
     told = reason(order, seen)
     if told and (name in MASKED or name in HEADLINED):
         ended = fill("{told}", {"told": told if told[-1] in ".!?…" else told + "."})
         return ended if name in MASKED else ended + " " + fill(lead, values)
     if name.endswith("fulfilled") and arrival is not None and arrival.ended_at and arrival.ended_at - arrival.at >= 1:
         return fill(seen.words.said["waited"][1], {"long": spelled(arrival.ended_at - arrival.at, seen)})
-    if name in ("here", "seen", "claimed") and arrival is not None and arrival.bay:
+    if name in ("here", "seen", "claimed", "cannot_find") and arrival is not None and arrival.bay:
         return seen.words.say("in_bay", bay=arrival.bay) + " " + fill(lead, values)
     if "late" in order.flags and order.end is None and name not in HEADLINED:
         return Markup(seen.words.said["late"][1])

@@ -12,6 +12,8 @@ from app.orders import (
     Order,
     attention,
     counted,
+    may_be_here,
+    may_check_in,
     tally,
 )
 from app.render.cards import first, wait_level, wait_share
@@ -44,7 +46,7 @@ def view(order: Order, seen: View) -> dict[str, Any]:
         "bar": _bar(order) if known else None, "facts": _facts(order, seen, over),
         "door": order.delivery_code if order.delivery_code and not over else None, "trail": _trail(order, seen, over),
         "call": name in CALLING, "phone": seen.store.phone, "street": seen.store.street or seen.store.name,
-        "ends": _ends(order, seen),
+        "ends": _ends(order, seen), "over": over, "checkin": _checkin(order, seen),
     }  # fmt: skip
 
 
@@ -54,6 +56,24 @@ def _icon(order: Order, icon: str) -> str:
     if "on_hold" in order.flags:
         return "circle-pause"
     return "circle-check" if RANK[order.stage] >= RANK["fulfilled"] else icon
+
+
+# ---- checking in ----
+
+
+def _checkin(order: Order, seen: View) -> SimpleNamespace | None:
+    """What may be said now: `mode` is first (nothing yet), way (on the way), wait (here) or ask (not found)."""
+    if not may_check_in(order, seen.now):
+        return None
+    arrival = order.arrival
+    state = arrival.state if arrival else ""
+    return SimpleNamespace(
+        mode={"": "first", "on_my_way": "way", "cannot_find": "ask"}.get(state, "wait"),
+        here=may_be_here(order, seen.now),
+        bays=seen.store.bays,
+        bay=arrival.bay if arrival else None,
+        vehicle=arrival.vehicle if arrival else None,
+    )
 
 
 # ---- waiting outside ----

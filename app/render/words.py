@@ -66,6 +66,26 @@ PAGE: Final[dict[str, str]] = {
     "car_hint": _("Colour and plate, so that we find you"),
     "on_my_way": _("I’m on my way"),
     "here": _("I’m here"),
+    "on_my_way_hint": _("Tell us when you set out, or once you are here."),
+    "here_hint": _("Or scan the sign at the bay. It fills in the number."),
+    "here_later": _("A minute after “on my way”, you can tell us here that you have come."),
+    "bay_other": _("In another bay now?"),
+    "bay_move": _("Tell the shop"),
+    "where": _("Where are you?"),
+    "where_hint": _("Your car, and what it stands next to"),
+    "unsent": _("Not sent yet. We keep trying."),
+    "sending": _("Sending…"),
+    "sign_here": _("Here for your order?"),
+    "sign_scan": _("Scan this. It tells us you are in bay {bay}, and we bring it out."),
+    "sign_ask": _("Your tracking link is not on this phone. Your code and phone number find your order too."),
+    "sign_code": _("Order code"),
+    "sign_code_hint": _("As in your tracking link or message, like G31"),
+    "sign_digits": _("Last 4 digits of your phone number"),
+    "sign_go": _("Find my order"),
+    "sign_wrong": _("We could not find an open order with these. Check both, or call the shop."),
+    "sign_many": _("That was tried too often. Wait a minute, or call the shop."),
+    "sign_print": _("Print this sign"),
+    "bay": _("Bay"),
 }
 
 KINDS: Final[dict[str, tuple[str, str]]] = {
@@ -140,7 +160,11 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     "unseen": (_("We have your check-in. Nobody has seen it yet."), _("A call is quicker now.")),
     "seen": (_("We saw you{at}."), _("Somebody is about to bring your order out.")),
     "claimed": (_("We saw you{at}. {who} is bringing it out."), _("Stay where you are.")),
-    "cannot_find": (_("We can’t find you yet."), _("Stay where you are, we keep looking. Or call the shop.")),
+    "unseen_here": ("", _("Please come in, or ask somebody of the shop.")),
+    "cannot_find": (
+        _("{who} is outside and can’t see you."),
+        _("Tell us where you are, or switch your hazard lights on."),
+    ),
     "waited": ("", _("You waited <b>{long}</b>. Thank you.")),
 }
 

@@ -92,20 +92,21 @@ class Site(Struct, frozen=True, kw_only=True):
         boot = self.settings.server.api_token
         return bool(boot and same_text(token, boot)) or await self.people.token(token) is not None
 
-    def ours(self, connection: Connection) -> bool:
-        """Does a request or socket come from our own pages? By its Origin, and by what the browser says of its site."""
+    def ours(self, connection: Connection, *, keyed: bool = False) -> bool:
+        """Does a request or socket come from our own pages? By its Origin, and by what the browser says of its site.
+        `keyed`: its address holds a key, so that its page sends no referrer, and a form of it the origin "null"."""
         site = connection.headers.get("sec-fetch-site")
         if site not in (None, "same-origin", "none"):
             return False
         origin = connection.headers.get("origin")
         if origin in (None, "null"):  # a form of a page that sends no referrer has the origin "null"
-            return origin is None or site == "same-origin"
+            return origin is None or keyed or site == "same-origin"
         host = connection.headers.get("host", "")
         return origin in (self.settings.server.public_url, f"http://{host}", f"https://{host}")
 
-    def guard(self, connection: Connection) -> None:
+    def guard(self, connection: Connection, *, keyed: bool = False) -> None:
         """Nothing on a page changes by another site's doing."""
-        if not self.ours(connection):
+        if not self.ours(connection, keyed=keyed):
             raise Forbidden(
                 "This came from another site. Open Orderboard itself; behind a proxy, set server.public_url."
             )

@@ -1,19 +1,27 @@
 """The customer's page. Wrong, expired and revoked links look the same, and say nothing."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from litestar import Request, Response, WebSocket, get, websocket
+from litestar import Request, Response, WebSocket, get, post, websocket
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect
 
-from app.errors import Away, Unknown
-from app.orders import Order
+from app.errors import Away, Conflict, Invalid, Problem, TooMany, Unknown
+from app.orders import PICKUPS, Order, OrderEvent, Step, may_be_here, may_check_in
+from app.settings import Store
 from app.store.links import AFTER_END, Link
 from app.web.live import hold, member, refuse
 from app.web.site import PRIVATE, SECRET, Site
 
 Call = Request[Any, Any, Any]
+Form = dict[str, str]
 TOKEN_MOST: Final = 64
+STATES: Final = ("on_my_way", "here")
+VEHICLE_MOST: Final = 64  # characters
+TAPS: Final = 5  # check-ins a link, in WINDOW seconds
+WINDOW: Final = 60
 AUDIENCE: Final = {"customer": "track", "delegate": "delegate"}
 
 
@@ -31,13 +39,26 @@ def expired(order: Order, now: float) -> bool:
 
 
 @get("/t/{token:str}")
-async def page(site: NamedDependency[Site], token: FromPath[str]) -> Response[str]:
+async def page(
+    site: NamedDependency[Site], token: FromPath[str], bay: Annotated[str, QueryParameter(name="bay")] = ""
+) -> Response[str]:
     try:
         link, order = await opened(site, token)
     except Unknown:
-        return Response(
-            site.render.ended_page("en"), status_code=404, media_type="text/html", headers={**PRIVATE, **SECRET}
-        )
+        return ended(site)
+    return shown(site, token, link, order, bay=bay)
+
+
+def ended(site: Site) -> Response[str]:
+    return Response(
+        site.render.ended_page("en"), status_code=404, media_type="text/html", headers={**PRIVATE, **SECRET}
+    )
+
+
+def shown(
+    site: Site, token: str, link: Link, order: Order, *, bay: str = "", note: str = "", status: int = 200
+) -> Response[str]:
+    store = site.settings.stores.get(order.store or "")
     body = site.render.track_page(
         order,
         site.clock(),
@@ -45,8 +66,86 @@ async def page(site: NamedDependency[Site], token: FromPath[str]) -> Response[st
         audience=AUDIENCE[link.kind],
         lang="en",
         position=f"{site.relay.epoch}:{order.rev}",
+        bay=bay if store is not None and bay in store.bays else "",
+        note=note,
     )
-    return Response(body, media_type="text/html", headers={**PRIVATE, **SECRET})
+    return Response(body, status_code=status, media_type="text/html", headers={**PRIVATE, **SECRET})
+
+
+# ---- checking in ----
+
+
+@post("/t/{token:str}/arrival", status_code=303)
+async def arrival(
+    request: Call,
+    site: NamedDependency[Site],
+    token: FromPath[str],
+    data: Annotated[Form, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Response[Any]:
+    """A form's answer is a page; what a script sends gets 204, or the problem."""
+    site.guard(request, keyed=True)
+    script = "hx-request" in request.headers
+    try:
+        link, order = await opened(site, token)
+    except Unknown:
+        if script:
+            raise
+        return ended(site)
+    try:
+        await checked_in(site, link, order, data)
+    except (Conflict, Invalid, TooMany) as error:
+        return _refused(site, token, link, order, error, script)
+    if script:
+        return Response(None, status_code=204, headers={**PRIVATE, **SECRET})
+    return Redirect(f"/t/{token}", status_code=303, headers={**PRIVATE, **SECRET})
+
+
+def _refused(site: Site, token: str, link: Link, order: Order, error: Problem, script: bool) -> Response[str]:
+    if script:
+        raise error
+    return shown(site, token, link, order, note=str(error), status=error.status)
+
+
+async def checked_in(site: Site, link: Link, order: Order, data: Form) -> None:
+    if not await site.people.tries(f"arrival {link.id}", TAPS, WINDOW):
+        raise TooMany("That was a lot at once. Wait a minute, then tell us again, or call the shop.")
+    step = wished(data, site.settings.stores.get(order.store or ""))
+    was = order.arrival.state if order.arrival else None
+    if was is None or step.state != was:  # a repeat is fine at any moment
+        timely(order, step.state, site.clock())
+    event = OrderEvent(
+        source=order.source, provider=order.provider, ref=order.ref, name=step.state, digest="", policy="local",
+        heard=site.clock(), by=link.kind, arrival=step,
+    )  # fmt: skip
+    outcome = await site.intake.take(event)
+    if outcome.verdict == "refused":
+        timely(outcome.order, step.state, site.clock())
+        raise Conflict("You are checked in already. The page shows what is so.")
+
+
+def wished(data: Form, store: Store | None) -> Step:
+    """The form's fields, each within its bounds. Raises Invalid."""
+    state, bay = data.get("state", ""), data.get("bay")
+    vehicle = " ".join(data.get("vehicle", "").split(" ")).strip()
+    if state not in STATES:
+        raise Invalid("state must be on_my_way or here.")
+    if bay and (store is None or bay not in store.bays):
+        raise Invalid("There is no such bay at this shop.")
+    if len(vehicle) > VEHICLE_MOST or not vehicle.isprintable():
+        raise Invalid(f"Say your car in at most {VEHICLE_MOST} letters, on one line.")
+    return Step(state, bay, vehicle or None)
+
+
+def timely(order: Order, state: str, now: float) -> None:
+    """Raises Conflict, in words, where it is not the moment for it."""
+    if order.fulfilment not in PICKUPS:
+        raise Conflict("This order is brought to you. There is nothing to check in for.")
+    if order.end is not None or (order.arrival is not None and order.arrival.state == "handed_over"):
+        raise Conflict("This order is over. Nothing waits for you any more.")
+    if not may_check_in(order, now):
+        raise Conflict("It is too early to check in. You can as soon as your order is packed.")
+    if state == "here" and not may_be_here(order, now):
+        raise Conflict("You have just said that you are on your way. Tell us that you are here in a minute.")
 
 
 @websocket("/live/track/{token:str}")
@@ -65,4 +164,4 @@ async def live(socket: WebSocket[Any, Any, Any], site: NamedDependency[Site], to
     return None
 
 
-HANDLERS: Final = (page, live)
+HANDLERS: Final = (page, arrival, live)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.orders import Arrival, Effect, Order, OrderEvent, Step, apply
+from app.orders import Arrival, Effect, Order, OrderEvent, Promise, Step, apply, may_be_here, may_check_in, turns
 
 T = 1_700_000_000.0
 STATES = (None, "on_my_way", "here", "claimed", "cannot_find", "handed_over")
@@ -155,3 +155,60 @@ def test_nothing_given_is_changed_on_any_way() -> None:
         after = apply(before, step(str(move), 9, undo=undo)).order
         assert msgspec.msgpack.encode(before) == bytes_
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(after), type=Order) == after
+
+
+def curbside(stage: str, *steps: OrderEvent, **more: Any) -> Order:
+    return msgspec.structs.replace(order(stage, *steps), fulfilment="curbside", **more)
+
+
+def test_no_bay_is_an_answer_and_silence_is_none() -> None:
+    def bay(*steps: OrderEvent) -> str | None:
+        arrival = order("ready", *steps).arrival
+        return arrival.bay if arrival else None
+
+    first = step("here", bay="2")
+    assert bay(first, step("here", 1)) == "2"
+    assert bay(first, step("here", 1, bay="3")) == "3"
+    assert bay(first, step("here", 1, bay="")) is None
+    assert bay(step("on_my_way", bay="2"), step("here", 1, bay="")) is None
+    assert bay(step("here", bay="")) is None
+
+
+@pytest.mark.parametrize(
+    ("what", "may"),
+    [
+        (curbside("preparing"), False),
+        (curbside("staged"), True),
+        (curbside("ready"), True),
+        (curbside("fulfilled"), False),
+        (curbside("canceled"), False),
+        (curbside("ready", *WAYS["here"]), True),
+        (curbside("ready", *WAYS["handed_over"]), False),
+        (msgspec.structs.replace(order("ready"), fulfilment="delivery"), False),
+        (curbside("preparing", promised=Promise(T + 300, T + 900)), True),
+        (curbside("preparing", promised=Promise(T + 301, T + 900)), False),
+        (curbside("preparing", promised=Promise(None, T + 300)), True),
+        (curbside("cart", promised=Promise(T, T)), False),
+    ],
+)
+def test_when_a_customer_may_check_in(what: Order, may: bool) -> None:
+    assert may_check_in(what, T) is may
+
+
+def test_here_comes_a_minute_after_on_my_way_only() -> None:
+    assert may_be_here(curbside("ready"), T)
+    coming = curbside("ready", step("on_my_way"))
+    assert not may_be_here(coming, T + 59)
+    assert may_be_here(coming, T + 60)
+
+
+def test_the_page_is_drawn_again_when_its_time_comes() -> None:
+    assert turns(curbside("preparing", promised=Promise(T + 900, None)), T) == T + 600
+    assert turns(curbside("preparing", promised=Promise(T + 900, None)), T + 600) is None
+    assert turns(curbside("ready", promised=Promise(T + 900, None)), T) is None
+    assert turns(curbside("ready", step("on_my_way")), T) == T + 60
+    assert turns(curbside("ready", step("here")), T) == T + 20
+    assert turns(curbside("ready", step("here"), step("shown", 2)), T) is None
+    assert turns(curbside("ready", step("here")), T + 20) is None
+    assert turns(curbside("canceled", promised=Promise(T + 900, None)), T) is None
+    assert turns(order("preparing"), T) is None

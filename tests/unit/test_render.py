@@ -1,6 +1,7 @@
 # ruff: noqa: E501 (one order a line)
 """Every screen from real orders: nothing hostile gets through, nothing private gets out, nothing is left unsaid."""
 
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import product
@@ -240,11 +241,13 @@ def screens(render: Renderer, value: str) -> list[str]:
         *(card.html for card in cards),
         own.board_page(store, cards, user=value, role=value, position=value, now=NOW, live=value, feeds=feeds),
         *(own.track(o, NOW, audience=a) for o, a in product(shapes(value), ("track", "delegate"))),
-        own.track_page(filled(value), NOW, token=value, position=value, checkin=True),
+        own.track_page(filled(value), NOW, token=value, position=value),
         own.page("login", error=value, next=value),
         own.page("stores", stores=[store], user=value, role=value),
         own.page("error", status=404, title=value, detail=value, again=True),
         own.ended_page("en"),
+        own.sign_page(store, value, wrong="sign_wrong", code=value),
+        own.sign_page(store, value, sheet=True),
     ]
 
 
@@ -299,7 +302,7 @@ def test_every_name_of_ours_that_a_page_links_to_exists(render: Renderer) -> Non
 def test_ids_are_unique_on_each_page(render: Renderer) -> None:
     cards = [card for o in day() if (card := render.card(o, NOW))]
     pages = [render.board_page(STORE, cards, user="mara", role="staff", position="e:1", now=NOW, live="/live/board/68")]
-    pages += [render.track_page(o, NOW, token="t", position="e:1", checkin=True) for o in day()]
+    pages += [render.track_page(o, NOW, token="t", position="e:1") for o in day()]
     for html in pages:
         ids = Reader(html).ids
         assert len(ids) == len(set(ids))
@@ -335,7 +338,7 @@ def test_frames_hold_nothing_of_the_viewer(render: Renderer) -> None:
     page = render.board_page(STORE, [], user="mara-the-viewer", role="manager", position="e:1", now=NOW, live="/l")
     assert "mara-the-viewer" in page
     for o in day():
-        assert "/t/" not in render.track(o, NOW, checkin=True)
+        assert "/t/" not in render.track(o, NOW)
 
 
 @pytest.mark.parametrize(("stage", "fulfilment"), list(product(RANK, FULFILMENTS)))
@@ -361,12 +364,12 @@ def test_every_arrival_reads_right(render: Renderer, state: str) -> None:
     arrival = Arrival(state, at, "3", "grey Corolla", at + 2, "sam" if state != "here" else None, at + 30)
     if state == "handed_over":
         arrival = Arrival(state, at, "3", ended_at=NOW - 5)
-    said = text(render.track(order("G31", "ready", "curbside", arrival=arrival), NOW, checkin=True))
+    said = text(render.track(order("G31", "ready", "curbside", arrival=arrival), NOW))
     wanted = {
         "on_my_way": "See you soon.",
         "here": "We saw you at 14:01.",
         "claimed": "Sam is bringing it out. You are in bay 3",
-        "cannot_find": "We can’t find you yet.",
+        "cannot_find": "Sam is outside and can’t see you. You are in bay 3",
         "handed_over": "Handed over at 14:02. You waited 1 min 7 s",
     }
     assert " ".join(wanted[state].split()) in said.replace(" .", "."), said
@@ -479,13 +482,36 @@ def test_an_ended_link_says_the_same_for_everyone(render: Renderer) -> None:
     assert "415" not in html
 
 
-def test_check_in_is_shown_only_where_it_exists(render: Renderer) -> None:
-    ready = order("G31", "ready", "curbside")
-    assert "I’m here" not in render.track_page(ready, NOW, token="t", position="e:1")
-    page = render.track_page(ready, NOW, token="t", position="e:1", checkin=True)
+def test_check_in_is_shown_only_where_it_may_be_said(render: Renderer) -> None:
+    for early in (order("G31", "preparing", "curbside"), order("G31", "in_transit", "delivery")):
+        assert "I’m here" not in render.track_page(early, NOW, token="t", position="e:1")
+    page = render.track_page(order("G31", "ready", "curbside"), NOW, token="t", position="e:1", bay="3")
     assert 'action="/t/t/arrival"' in page
     assert 'value="on_my_way"' in page
-    assert 'name="bay" value="3"' in page
+    assert 'name="bay" value="3" form="checkin" checked' in page
+
+
+@pytest.mark.parametrize("audience", ["track", "delegate"])
+def test_what_may_be_said_next(render: Renderer, audience: str) -> None:
+    def buttons(arrival: Arrival | None, at: float = NOW) -> list[str]:
+        html = render.track(order("G31", "ready", "curbside", arrival=arrival), at, audience=audience)
+        return re.findall(r'name="state" value="(\w+)"', html)
+
+    way = Arrival("on_my_way", NOW, "3", way_at=NOW)
+    assert buttons(None) == ["on_my_way", "here"]
+    assert buttons(way, NOW + 59) == []
+    assert buttons(way, NOW + 60) == ["here"]
+    assert buttons(Arrival("here", NOW, "3")) == ["here"]  # for another bay
+    assert buttons(Arrival("cannot_find", NOW, "3", claimed_by="sam")) == ["here"]
+    assert buttons(Arrival("handed_over", NOW, ended_at=NOW)) == []
+
+
+def test_a_sheet_carries_its_own_address(render: Renderer) -> None:
+    sheet = render.sign_page(STORE, "3", sheet=True)
+    assert "/c/68/3</p>" in sheet
+    assert sheet.count('class="qr"') == 1
+    assert "style=" not in sheet
+    assert "<form" not in sheet
 
 
 def test_actions_are_plain_json(render: Renderer) -> None:
