@@ -220,7 +220,7 @@ class Renderer:
         return self._env.get_template("screen.html").render(
             lang="en", store=store, pane=pane, token=token, position=position, now=int(now), words=words("en").page,
             inner=Markup(self.panes[pane].inner(store, made)), feeds=Markup(self.quiet(feeds, now)),
-            as_of=exact(now, store.zone), zone=zone_name(store.zone, "en"),
+            as_of=exact(now, store.zone),
         )  # fmt: skip
 
     def screen_card(self, order: Order, now: float) -> Card | None:

@@ -32,7 +32,7 @@ def waiting(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
     level = wait_level(max(where.now - arrival.at, 0.0))
     by = (arrival.claimed_by or "").partition(" ")[0]
     return known(order) | {
-        "attention": "waiting", "level": level, "bay": arrival.bay or "–", "tone": level or "here",
+        "attention": "waiting", "level": level, "bay": (arrival.bay or "–")[:4], "tone": level or "here",
         "clock": ("since", int(arrival.at), since(arrival.at, where.now)),
         "icon": "user-round" if by else "circle-dashed", "words": [f"{by} has it"] if by else ["Nobody yet"],
     }  # fmt: skip
@@ -123,8 +123,15 @@ def _far(order: Order, where: Where) -> Chip:
         return STAGES[order.stage]
     if where.place == "picking":
         done, lines, _ = tally(order)
-        return "", "", f"{done} of {lines}" if counted(order) else f"{lines} items" if lines > 1 else "Picking"
-    return ("", "package", "Ready") if where.place == "ready" else ("", "", "")
+        return "", "", f"{done} of {lines}" if counted(order) else _due(order, where)
+    if where.place == "ready":
+        return ("", "shopping-bag", "On the shelf") if order.fulfilment in PICKUPS else ("", "package", "Ready")
+    return "", "", ""
+
+
+def _due(order: Order, where: Where) -> str | Markup:
+    due = deadline(order)
+    return "" if due is None else Markup("Due ") + stamp(due, where.now, where.zone)
 
 
 # by the board's lane: template, face, the screen's lane if another, and what goes before its key
@@ -153,7 +160,8 @@ def call(order: Order, now: float) -> tuple[str, str, dict[str, Any]] | None:
             f"{int(LAST - at):010d}",
             known(order) | {"since": int(at), "new": new, "about": 0, "words": ""},
         )
-    ends = None if "on_hold" in order.flags else forecast(order, now, Pace())
+    told = "on_hold" not in order.flags and (rank >= RANK["picked"] or counted(order))
+    ends = forecast(order, now, Pace()) if told else None
     about = known(order) | {"since": 0, "new": False, "about": int(ends or 0), "words": soon(ends, now) if ends else ""}
     return "soon", f"{int(min(ends or deadline(order) or LAST, LAST)):010d}", about
 

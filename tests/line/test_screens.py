@@ -5,7 +5,8 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -19,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from app.orders import Customer, Destination, Handling, Item, OrderEvent, Promise, Reason, Shopper, Step
+from app.sandbox.day import Step as Said
 from app.sandbox.day import day
 from app.sandbox.play import play
 
@@ -250,6 +252,17 @@ async def quiet(walls: list[tuple[str, Wall]], node: Served) -> dict[str, dict[s
                 return wanted
 
 
+def unended(story: Sequence[Said]) -> list[Said]:
+    """A day without each order's last three events: so that many are still under way."""
+    left = Counter(step.ref for step in story)
+    kept = []
+    for step in story:
+        left[step.ref] -= 1
+        if left[step.ref] >= 3:
+            kept.append(step)
+    return kept
+
+
 async def test_screens_that_join_at_any_time_end_up_equal(pair: list[Served]) -> None:
     rng = Random(11)
     story = day(feeds(pair[0]), seed=11, start=datetime.fromtimestamp(NOW - 36_000, UTC), orders=40)
@@ -272,7 +285,7 @@ async def test_screens_that_join_at_any_time_end_up_equal(pair: list[Served]) ->
                 await asyncio.sleep(rng.uniform(0.05, 0.3))
 
         coming = tasks.create_task(come_and_go())
-        await play(story, feeds(pair[0]), speed=1e9)
+        await play(unended(story), feeds(pair[0]), speed=1e9)
         await coming
         wanted = await quiet(walls, pair[0])
         for task in watching:
