@@ -50,7 +50,8 @@ from app.store.people import People
 from app.store.positions import Positions
 from app.store.quarantine import Quarantine
 from app.store.rates import Rates
-from app.web import api, board, follow, health, held, signs, staff, track
+from app.store.screens import Screens
+from app.web import api, board, follow, health, held, screens, signs, staff, track
 from app.web.chips import Chips
 from app.web.failures import Failures
 from app.web.hooks import receiver
@@ -146,6 +147,7 @@ def _site(
         providers=systems,
         orders=orders,
         links=Links(client),
+        screens=Screens(client),
         people=People(client),
         quarantine=quarantine,
         intake=intake,
@@ -167,13 +169,20 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
     failures = Failures(render)
     pages = Router(
         "/",
-        route_handlers=[*board.HANDLERS, *track.HANDLERS, *signs.HANDLERS, *staff.HANDLERS, *_static()],
+        route_handlers=[
+            *board.HANDLERS,
+            *track.HANDLERS,
+            *signs.HANDLERS,
+            *screens.HANDLERS,
+            *staff.HANDLERS,
+            *_static(),
+        ],
         middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("gzip", gzip_compress_level=6))],
     )
     return Litestar(
         [
             receiver(site),
-            api.router(*follow.HANDLERS, *held.HANDLERS),
+            api.router(*follow.HANDLERS, *held.HANDLERS, *screens.API),
             pages,
             *health.HANDLERS,
         ],

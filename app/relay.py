@@ -17,7 +17,7 @@ from app.errors import Away, Unknown
 from app.hub import Hub, Seat
 from app.mailbox import Fragment, Mailbox
 from app.orders import Order
-from app.render import Card, Renderer
+from app.render import Card, Pane, Renderer
 from app.settings import Store
 
 log = structlog.get_logger()
@@ -68,10 +68,13 @@ class Reads(Struct, frozen=True, kw_only=True):
 
 
 class Room:
-    """A watched store's view: its cards as they were last rendered, and the changes since the last frame."""
+    """A watched store's view, one for each pane (board, screen, ready) that somebody looks at: its cards as they
+    were last rendered, and the changes since the last frame."""
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, pane: Pane) -> None:
         self.store = store
+        self.pane = pane
+        self.group = f"{pane.name}:{store}"
         self.seq = 0
         self.cards: dict[str, Card] = {}  # by order key
         self.revs: dict[str, int] = {}
@@ -98,7 +101,7 @@ class Relay:
         self._reads = reads
         self._clock = clock
         self._tick = tick
-        self._rooms: dict[str, Room] = {}
+        self._rooms: dict[str, dict[str, Room]] = {}  # store → pane → its view
         self._tracks: dict[str, int] = {}  # order key → rev last shown
         self._homes: dict[str, str] = {}  # order key → store it is listened to in
         self._last: dict[str, int] = {}  # store → number last heard
@@ -114,14 +117,15 @@ class Relay:
 
     # ---- joining ----
 
-    async def join_board(self, store: str, mailbox: Mailbox, seat: Seat | None = None) -> None:
+    async def join_board(self, store: str, mailbox: Mailbox, seat: Seat | None = None, pane: str = "board") -> None:
         """Registers first, reads second: what changes meanwhile waits in the mailbox."""
-        self._hub.join("board:" + store, mailbox, seat)
+        self._hub.join(f"{pane}:{store}", mailbox, seat)
         async with self._lock:
-            room = self._rooms.get(store)
+            room = self._rooms.get(store, {}).get(pane)
             if room is None:
-                room = self._rooms[store] = Room(store)
-                await self._listen(store)
+                room = Room(store, self._render.panes[pane])
+                self._rooms.setdefault(store, {})[pane] = room
+            await self._listen(store)
             if not room.loaded:
                 await self._load(room)
         self._flush(room)
@@ -159,9 +163,9 @@ class Relay:
         self.epoch = self.epoch or head.epoch
         self._last[store] = head.seqs[store]
 
-    def position(self, store: str) -> str | None:
-        """Where a store's board stands; None where nobody watches it."""
-        room = self._rooms.get(store)
+    def position(self, store: str, pane: str = "board") -> str | None:
+        """Where a store's board (or another pane) stands; None where nobody watches it."""
+        room = self._rooms.get(store, {}).get(pane)
         return None if room is None or not room.loaded else self._position(room)
 
     def _position(self, room: Room) -> str:
@@ -169,7 +173,7 @@ class Relay:
 
     def _view(self, room: Room) -> str:
         if room.whole is None:
-            room.whole = self._render.whole(self._render.board(self._stores[room.store], room.cards.values()))
+            room.whole = self._render.whole(room.pane.inner(self._stores[room.store], room.cards.values()))
         return room.whole
 
     async def _load(self, room: Room) -> None:
@@ -178,7 +182,7 @@ class Relay:
         snapshot = await self._reads.board(room.store, now)
         room.seq = snapshot.seq
         room.revs = {order.key: order.rev for order in snapshot.orders}
-        made = ((order.key, self._render.card(order, now)) for order in snapshot.orders)
+        made = ((order.key, room.pane.card(order, now)) for order in snapshot.orders)
         room.cards = {key: card for key, card in made if card is not None}
         later = {key: order for key, order in room.dirty.items() if order and order.rev > room.revs.get(key, 0)}
         room.revs.update({key: order.rev for key, order in later.items()})
@@ -198,14 +202,20 @@ class Relay:
             if self._hub.watched(group):
                 return
             kind, _, rest = group.partition(":")
-            if kind == "board":
-                self._rooms.pop(rest, None)
+            if kind in self._render.panes:
+                self._close(rest, kind)
             else:
                 self._untrack(rest.rsplit("|", 2)[0], group)
             needed = {*self._rooms, *self._homes.values()}
             for store in [store for store in self._last if store not in needed]:
                 del self._last[store]
                 await self._reads.forget(store)
+
+    def _close(self, store: str, pane: str) -> None:
+        panes = self._rooms.get(store, {})
+        panes.pop(pane, None)
+        if not panes:
+            self._rooms.pop(store, None)
 
     def _untrack(self, key: str, group: str) -> None:
         groups = self._audiences.get(key, set())
@@ -228,8 +238,7 @@ class Relay:
         if key in self._tracks and order.rev > self._tracks[key]:
             self._tracks[key] = order.rev
             self._track(order)
-        room = self._rooms.get(order.store or NOWHERE)
-        if room is not None:
+        for room in self._views(order.store or NOWHERE):
             room.seq = max(room.seq, seq)
             if order.rev > room.revs.get(key, 0):
                 room.revs[key] = order.rev
@@ -237,15 +246,16 @@ class Relay:
                 self._soon(room)
 
     def _left(self, store: str, key: str, seq: int) -> None:
-        room = self._rooms.get(store)
-        if room is None:
-            return
-        if not room.loaded:
-            room.gone[key] = seq
-            return
-        room.seq = max(room.seq, seq)
-        room.dirty[key] = None
-        self._soon(room)
+        for room in self._views(store):
+            if not room.loaded:
+                room.gone[key] = seq
+                continue
+            room.seq = max(room.seq, seq)
+            room.dirty[key] = None
+            self._soon(room)
+
+    def _views(self, store: str) -> Iterable[Room]:
+        return self._rooms.get(store, {}).values()
 
     def _groups(self, key: str) -> list[tuple[str, str, str]]:
         """The audiences that watch an order: (group, audience, language)."""
@@ -277,7 +287,7 @@ class Relay:
         fragments = {}
         for key, order in dirty.items():
             was = room.cards.pop(key, None)
-            card = self._render.card(order, now) if order is not None else None
+            card = room.pane.card(order, now) if order is not None else None
             if card is not None:
                 room.cards[key] = card
                 fragments[key] = Fragment(room.revs[key], self._render.upsert([card.html]))
@@ -286,7 +296,7 @@ class Relay:
             if order is None:
                 room.revs.pop(key, None)
         if fragments:
-            self._hub.deliver("board:" + room.store, self._position(room), fragments)
+            self._hub.deliver(room.group, self._position(room), fragments)
 
     # ---- hearing ----
 
@@ -324,10 +334,11 @@ class Relay:
             self._left(message.store, message.key, message.seq)
             if message.key not in self._tracks:
                 return
-        room = self._rooms.get(message.store)
-        if room is not None:
+        wanted = message.key in self._tracks
+        for room in self._views(message.store):
             room.seq = max(room.seq, message.seq)
-        if message.key in self._tracks or (room is not None and message.rev > room.revs.get(message.key, 0)):
+            wanted = wanted or message.rev > room.revs.get(message.key, 0)
+        if wanted:
             self._foreign.add(message.key)
             if self._reading is None:
                 self._reading = asyncio.get_running_loop().create_task(self._read())
@@ -411,9 +422,9 @@ class Relay:
         head = await self._reads.heads(stores)
         self._last.update({store: head.seqs[store] for store in stores if store in self._last})
         for store in stores:
-            if (room := self._rooms.get(store)) is not None:
+            for room in list(self._views(store)):
                 await self._load(room)
-                self._hub.resync("board:" + store, self._position(room), self._view(room), room.revs)
+                self._hub.resync(room.group, self._position(room), self._view(room), room.revs)
         keys = [key for key, home in self._homes.items() if home in stores]
         if keys:
             orders = await self._reads.read(keys)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell
-from app.render import cards, lanes
+from app.render import cards, lanes, screens
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where
 from app.render.escape import install
@@ -25,7 +25,7 @@ from app.render.track import view
 from app.render.words import words
 from app.settings import Store
 
-__all__ = ["EDITION", "STATIC", "Card", "Feed", "Health", "Renderer", "card_id"]
+__all__ = ["EDITION", "STATIC", "Card", "Feed", "Health", "Pane", "Renderer", "card_id"]
 
 install()
 
@@ -79,6 +79,14 @@ class Card(Struct, frozen=True):
     html: str
 
 
+class Pane(Struct, frozen=True):
+    """One way to show a store's orders: how each is drawn, and the inside of the page that shows them all."""
+
+    name: str
+    card: Callable[[Order, float], Card | None]
+    inner: Callable[[Store, Iterable[Card]], str]
+
+
 class Renderer:
     """`feeds` by source id, `stores` by id; `lang` is one of the languages there are words for (only "en" yet)."""
 
@@ -95,6 +103,14 @@ class Renderer:
             undefined=jinja2.StrictUndefined,
         )
         self._forms = {lane: (self._env.get_template(name), face) for lane, (name, face) in FORMS.items()}
+        self._wall = {
+            name: self._env.get_template(f"{name}.html") for name in ("tv", "tvcard", "tvrow", "calls", "call")
+        }
+        self.panes = {
+            "board": Pane("board", self.card, self.board),
+            "screen": Pane("screen", self.screen_card, self.screen),
+            "ready": Pane("ready", self.ready_card, self.ready),
+        }
         self._card = (self._env.get_template("card.html"), lanes.card)
         self._live = self._env.get_template("live.html")
         self._order = self._env.get_template("order.html")
@@ -153,11 +169,7 @@ class Renderer:
 
     def board(self, store: Store, cards: Iterable[Card]) -> str:
         """The inside of the board's live region, the cards sorted by key."""
-        lanes: dict[str, list[str]] = {lane: [] for lane in LANES}
-        for card in sorted(cards, key=lambda card: (card.key, card.id)):
-            lanes[card.lane].append(card.html)
-        joined = {lane: Markup("\n".join(made)) for lane, made in lanes.items()}
-        return self._live.render(lanes=joined, titles=TITLES)
+        return self._live.render(lanes=_sorted(cards, LANES), titles=TITLES)
 
     def feeds(self, feeds: Iterable[Health], now: float) -> str:
         """The chips of a board's feeds."""
@@ -194,6 +206,58 @@ class Renderer:
     def whole(self, inner: str) -> str:
         """Content that makes the board show exactly what `board` made."""
         return f'<hx-partial hx-target="#board" hx-swap="view">{inner}</hx-partial>'
+
+    # ---- screens on the wall ----
+
+    def screen_page(
+        self,
+        store: Store,
+        made: Sequence[Card],
+        *,
+        pane: str,
+        token: str,
+        position: str,
+        now: float,
+        feeds: Iterable[Health] = (),
+    ) -> str:
+        return self._env.get_template("screen.html").render(
+            lang="en", store=store, pane=pane, token=token, position=position, now=int(now), words=words("en").page,
+            inner=Markup(self.panes[pane].inner(store, made)), feeds=Markup(self.quiet(feeds, now)),
+            as_of=exact(now, store.zone),
+        )  # fmt: skip
+
+    def screen_card(self, order: Order, now: float) -> Card | None:
+        """An order on the staff's screen; None for what only the board shows."""
+        seen = attention(order, now)
+        lane, key = place(order, seen)
+        if lane not in screens.SHOWN:
+            return None
+        form, face, home, before = screens.SHOWN[lane]
+        lane, key = home or lane, before + key
+        where = Where(now, self._stores.get(order.store or "", NOWHERE).zone, lane, key, self._mark(order))
+        return self._hung(form, order, lane, key, face(order, seen, where))
+
+    def ready_card(self, order: Order, now: float) -> Card | None:
+        """An order on the customers' screen; None unless somebody is to come for it."""
+        called = screens.call(order, now)
+        return self._hung("call", order, *called) if called else None
+
+    def _hung(self, form: str, order: Order, lane: str, key: str, shown: dict[str, Any]) -> Card:
+        name = card_id(order.key)
+        return Card(name, lane, key, filled(self._wall[form], {**shown, "id": name, "lane": lane, "key": key}))
+
+    def screen(self, store: Store, cards: Iterable[Card]) -> str:
+        titles = [title for title in TITLES if title[0] in ("picking", "ready", "courier")]
+        return self._wall["tv"].render(
+            lanes=_sorted(cards, ("now", "new", "picking", "ready", "courier")), titles=titles
+        )
+
+    def ready(self, store: Store, cards: Iterable[Card]) -> str:
+        return self._wall["calls"].render(lanes=_sorted(cards, ("called", "soon")))
+
+    def quiet(self, feeds: Iterable[Health], now: float) -> str:
+        """The chips of those feeds that are not heard from."""
+        return self.feeds([feed for feed in feeds if feed.state], now)
 
     # ---- the customer's page ----
 
@@ -259,6 +323,14 @@ def drawn(url: str) -> str:
     """A QR code as an SVG of plain attributes, dark on light whatever the page's colours."""
     code = segno.make(url, error="q", micro=False)
     return str(code.svg_inline(border=3, omitsize=True, svgclass="qr", lineclass=None, dark="#000", light="#fff"))
+
+
+def _sorted(cards: Iterable[Card], names: Iterable[str]) -> dict[str, Markup]:
+    """The markup of each lane's cards, in their order."""
+    lanes: dict[str, list[str]] = {lane: [] for lane in names}
+    for card in sorted(cards, key=lambda card: (card.key, card.id)):
+        lanes[card.lane].append(card.html)
+    return {lane: Markup("\n".join(made)) for lane, made in lanes.items()}
 
 
 def card_id(key: str) -> str:

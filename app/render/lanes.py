@@ -51,7 +51,7 @@ def _clock(order: Order, where: Where, coming: bool) -> tuple[str, int, tuple[st
 
 def reached(order: Order, place: str) -> float:
     """When the order came into its lane."""
-    low = {"picking": "preparing", "ready": "staged", "courier": "in_transit"}.get(place)
+    low = {"picking": "preparing", "ready": "staged", "courier": "in_transit", "shelf": "ready"}.get(place)
     if low is None:
         return order.placed_at or order.first
     at = order.updated_at

@@ -59,12 +59,13 @@ async def board(request: Call, site: NamedDependency[Site], store: FromPath[str]
         position=f"{site.relay.epoch}:{snapshot.seq}",
         now=now,
         live=f"/live/board/{store}",
-        feeds=await _feeds(site, store, now),
+        feeds=await healthy(site, store, now),
     )
     return Response(page, media_type="text/html", headers=dict(PRIVATE))
 
 
-async def _feeds(site: Site, store: str, now: float) -> list[Health]:
+async def healthy(site: Site, store: str, now: float) -> list[Health]:
+    """A store's feeds, as they are known to all nodes."""
     mine = feeding(site.settings, store)
     return health(mine, await site.feeds.read([source.id for source in mine]), now)
 

@@ -12,6 +12,7 @@ from app.settings import Settings, Source
 from app.store.feeds import Feed
 
 TELL: Final = 5.0  # seconds
+Draw = Callable[[Iterable[Health], float], str]
 
 
 def health(sources: Iterable[Source], feeds: Mapping[str, Feed], now: float) -> list[Health]:
@@ -50,12 +51,12 @@ class Chips:
         while True:
             await asyncio.sleep(TELL)
             for store in self._sources:
-                position = self._relay.position(store)
-                if position is not None:
-                    self._tell(store, position)
+                for pane, draw in (("board", self._render.feeds), ("screen", self._render.quiet)):
+                    position = self._relay.position(store, pane)
+                    if position is not None:
+                        self._tell(f"{pane}:{store}", position, self._sources[store], draw)
 
-    def _tell(self, store: str, position: str) -> None:
+    def _tell(self, group: str, position: str, sources: Iterable[Source], draw: Draw) -> None:
         now = self._clock()
-        rows = health(self._sources[store], self._feeds(), now)
-        content = self._render.chips(self._render.feeds(rows, now))
-        self._hub.deliver("board:" + store, position, {"feeds": Fragment(int(now * 1000), content)})
+        content = self._render.chips(draw(health(sources, self._feeds(), now), now))
+        self._hub.deliver(group, position, {"feeds": Fragment(int(now * 1000), content)})

@@ -22,6 +22,7 @@ from app.store.outbox import Outbox
 from app.store.people import People, Session, User
 from app.store.positions import Positions
 from app.store.quarantine import Kept, Quarantine
+from app.store.screens import Screens
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -50,6 +51,7 @@ class Site(Struct, frozen=True, kw_only=True):
     providers: Mapping[str, Provider]
     orders: Orders
     links: Links
+    screens: Screens
     people: People
     quarantine: Quarantine
     intake: Intake
