@@ -49,7 +49,7 @@ from app.store.people import People
 from app.store.positions import Positions
 from app.store.quarantine import Quarantine
 from app.store.rates import Rates
-from app.web import api, board, follow, health, held, staff, track
+from app.web import api, board, follow, health, held, ledger, staff, track
 from app.web.chips import Chips
 from app.web.failures import Failures
 from app.web.hooks import receiver
@@ -166,7 +166,7 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
     failures = Failures(render)
     pages = Router(
         "/",
-        route_handlers=[*board.HANDLERS, *track.HANDLERS, *staff.HANDLERS, *_static()],
+        route_handlers=[*board.HANDLERS, *ledger.HANDLERS, *track.HANDLERS, *staff.HANDLERS, *_static()],
         middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("gzip", gzip_compress_level=6))],
     )
     return Litestar(
