@@ -53,7 +53,8 @@ async function unlock() {
 }
 
 audio.addEventListener("statechange", show);
-for (const touch of ["pointerdown", "keydown", "click"]) document.addEventListener(touch, unlock);
+// Not at pointerdown: the banner would go, the page move up, and the click fall beside what it was for.
+for (const touch of ["keydown", "click"]) document.addEventListener(touch, unlock);
 document.addEventListener("click", async ({ target }) => {
   const choice = target.closest?.("[data-sound-set]");
   if (choice) set(choice.dataset.soundSet === "on");

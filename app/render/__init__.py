@@ -210,7 +210,7 @@ class Renderer:
         shape, letter, label = self._mark(order)
         return self._env.get_template("ledger.html").render(
             **ledger.told(order, attention(order, now), now, zone), id=card_id(order.key), base=base, url="", made="",
-            shape=shape, letter=letter, label=label, events=ledger.events(order, lines, zone),
+            shape=shape, letter=letter, label=label, events=ledger.events(order, lines, now, zone),
             steps=ledger.steps(order, now, zone), calls=ledger.calls(calls, zone),
             links=ledger.links(links, now, zone), qr="",
         )  # fmt: skip

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from app.orders import PICKUPS, Attention, Order, deadline
 from app.render.cards import KINDS, Chip, because, initial, so_far
-from app.render.times import exact, stamp
+from app.render.times import day, exact, stamp
 
 BODY_MOST: Final = 60_000  # characters of a body that are shown
 STEPS: Final = {
@@ -136,10 +136,14 @@ def _promise(order: Order, now: float, zone: tzinfo) -> list[str | Markup]:
     return [*said, ", first ", stamp(at, now, zone), "."] if at and at != due else [*said, "."]
 
 
-def events(order: Order, lines: list[Line], zone: tzinfo) -> list[dict[str, Any]]:
+def events(order: Order, lines: list[Line], now: float, zone: tzinfo) -> list[dict[str, Any]]:
     """The ledger, the newest first."""
     raw = {step.at: step.raw for step in order.timeline}
-    return [_event(line, raw.get(line.heard if line.at is None else line.at, ""), zone) for line in reversed(lines)]
+    return [
+        _event(line, raw.get(line.heard if line.at is None else line.at, ""), zone)
+        | {"day": day(line.heard, now, zone, "en")}
+        for line in reversed(lines)
+    ]
 
 
 def _event(line: Line, raw: str, zone: tzinfo) -> dict[str, Any]:
@@ -160,9 +164,9 @@ def steps(order: Order, now: float, zone: tzinfo) -> list[dict[str, Any]]:
     """The timeline, the newest first, each stage with how it was said and by whom."""
     return [
         {
-            "at": exact(step.at, zone), "day": stamp(step.at, now, zone),
+            "at": exact(step.at, zone), "day": day(step.at, now, zone, "en"),
             "said": MOVES.get(step.raw) or STEPS.get(step.stage, step.stage),
-            "raw": "" if step.raw in MOVES else step.raw, "by": step.by,
+            "raw": "" if step.raw in MOVES else step.raw, "by": "" if step.by == order.source else step.by,
         }
         for step in reversed(order.timeline)
     ]  # fmt: skip

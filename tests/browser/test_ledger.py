@@ -145,14 +145,14 @@ def test_a_claim_on_one_screen_silences_the_other(served: Served, board: Page, c
     board.keyboard.press("c")
     for page in screens:
         expect(page.locator("html:not([data-ringing])")).to_have_count(1)
-    expect(other.locator(".arrive")).to_contain_text("has it")
+    expect(other.locator("#board .arrive")).to_contain_text("You have it")
 
 
 def test_what_was_there_before_never_sounds(served: Served, board: Page) -> None:
     jane(served, "ready_for_pickup")
     expect(board.get_by_role("link", name="G19")).to_be_visible()
     here(served)
-    expect(board.locator(".arrive")).to_be_visible()
+    expect(board.locator("#board .arrive")).to_be_visible()
     board.reload()
     board.wait_for_selector(LIVE)
     board.wait_for_timeout(1500)
