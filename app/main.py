@@ -51,7 +51,7 @@ from app.store.positions import Positions
 from app.store.quarantine import Quarantine
 from app.store.rates import Rates
 from app.store.screens import Screens
-from app.web import api, board, follow, health, held, screens, signs, staff, track
+from app.web import api, board, follow, health, held, ledger, screens, signs, staff, track
 from app.web.chips import Chips
 from app.web.failures import Failures
 from app.web.hooks import receiver
@@ -171,6 +171,7 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
         "/",
         route_handlers=[
             *board.HANDLERS,
+            *ledger.HANDLERS,
             *track.HANDLERS,
             *signs.HANDLERS,
             *screens.HANDLERS,

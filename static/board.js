@@ -26,7 +26,7 @@ function put(card) {
   if (old && drawn.get(old)?.html === parts.html) return null;
   drawn.set(card, parts);
   mine(card);
-  const focused = old?.contains(document.activeElement) ? document.activeElement.dataset.act : undefined;
+  const focused = old?.contains(document.activeElement) ? document.activeElement.dataset.act ?? "" : undefined;
   if (old && old.dataset.lane === card.dataset.lane && old.dataset.key === card.dataset.key) old.replaceWith(card);
   else {
     old?.remove();
@@ -39,7 +39,7 @@ function put(card) {
 }
 
 function refocus(card, act) {
-  const button = card.querySelector(`[data-act="${act}"]`) ?? card.querySelector(".btn-go") ?? card.querySelector("button");
+  const button = card.querySelector(act ? `[data-act="${act}"]` : ".card-code") ?? card.querySelector(".btn-go") ?? card.querySelector("button");
   button?.focus({ preventScroll: true });
 }
 
@@ -221,8 +221,15 @@ function sift() {
   for (const button of filters) button.setAttribute("aria-pressed", String(button.dataset.filter === chosen));
 }
 
+/** What a quiet feed said last may not be so any more: its cards' marks turn hollow. */
+function stale() {
+  const quiet = new Set([...document.querySelectorAll("#feeds [data-feed]")].map((chip) => chip.dataset.source));
+  for (const card of cards()) card.toggleAttribute("data-stale", quiet.has(card.dataset.source) && card.dataset.lane !== "done");
+}
+
 function refresh() {
   clocks();
+  stale();
   count();
   sentences();
   sift();

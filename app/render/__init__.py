@@ -14,7 +14,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell
-from app.render import cards, lanes, screens
+from app.render import cards, lanes, ledger, screens
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where
 from app.render.escape import install
@@ -178,6 +178,7 @@ class Renderer:
             known = self._feeds.get(feed.source, Feed(feed.source, feed.source))
             rows.append(
                 {
+                    "source": feed.source,
                     "state": feed.state,
                     "shape": known.provider if known.provider in MARKS else "other",
                     "letter": known.label[:1].upper(),
@@ -258,6 +259,38 @@ class Renderer:
     def quiet(self, feeds: Iterable[Health], now: float) -> str:
         """The chips of those feeds that are not heard from."""
         return self.feeds([feed for feed in feeds if feed.state], now)
+
+    # ---- the drawer beside the board ----
+
+    def drawer(
+        self,
+        order: Order,
+        now: float,
+        *,
+        base: str,
+        lines: list[ledger.Line],
+        calls: list[ledger.Call],
+        links: list[ledger.Link],
+    ) -> str:
+        """Why an order's card says what it says. `base`: the path that its parts are asked for under."""
+        zone = self._stores.get(order.store or "", NOWHERE).zone
+        shape, letter, label = self._mark(order)
+        return self._env.get_template("ledger.html").render(
+            **ledger.told(order, attention(order, now), now, zone), id=card_id(order.key), base=base, url="", made="",
+            shape=shape, letter=letter, label=label, events=ledger.events(order, lines, now, zone),
+            steps=ledger.steps(order, now, zone), calls=ledger.calls(calls, zone),
+            links=ledger.links(links, now, zone), qr="",
+        )  # fmt: skip
+
+    def links(
+        self, order: Order, links: list[ledger.Link], now: float, *, base: str, url: str = "", kind: str = ""
+    ) -> str:
+        """The drawer's links; `url`: one that was just made."""
+        zone = self._stores.get(order.store or "", NOWHERE).zone
+        return self._env.get_template("links.html").render(
+            base=base, links=ledger.links(links, now, zone), url=url, qr=ledger.qr(url) if url else "",
+            made=ledger.KIND_OF_LINK.get(kind, ""),
+        )  # fmt: skip
 
     # ---- the customer's page ----
 

@@ -2,6 +2,7 @@
 
 from datetime import tzinfo
 from typing import Any, Final
+from urllib.parse import quote
 
 from markupsafe import Markup
 from msgspec import Struct
@@ -76,6 +77,7 @@ def face(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
         "lane": where.place, "key": where.key, "home": lane(order), "kind": kind, "kind_icon": icon,
         "kind_words": words, "shape": shape, "letter": letter, "label": label, "code": code, "name": name,
         "find": f"{code} {name} {phone}".lower(), "attention": seen.code or "ok", "bags": order.bags,
+        "source": order.source, "path": f"{quote(order.source, safe='')}/{quote(order.ref, safe='')}",
     }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from app.orders import (
 )
 from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Health, Renderer, card_id
 from app.render.escape import escape
+from app.render.ledger import Call, Line, Link
 from app.settings import Store
 
 NOW = 1_795_298_551.0  # 21 November 2026, 14:02:31 in Los Angeles
@@ -242,6 +243,9 @@ def screens(render: Renderer, value: str) -> list[str]:
         own.board_page(store, cards, user=value, role=value, position=value, now=NOW, live=value, feeds=feeds),
         *(own.track(o, NOW, audience=a) for o, a in product(shapes(value), ("track", "delegate"))),
         own.track_page(filled(value), NOW, token=value, position=value),
+        *(drawer(own, o, value) for o in shapes(value)),
+        own.links(filled(value), [Link(value, value, NOW)], NOW, base=value, url=value, kind="customer"),
+        own.page("raw", text=value),
         own.page("login", error=value, next=value),
         own.page("stores", stores=[store], user=value, role=value),
         own.page("error", status=404, title=value, detail=value, again=True),
@@ -249,6 +253,17 @@ def screens(render: Renderer, value: str) -> list[str]:
         own.sign_page(store, value, wrong="sign_wrong", code=value),
         own.sign_page(store, value, sheet=True),
     ]
+
+
+def drawer(render: Renderer, order: Order, value: str) -> str:
+    lines = [
+        Line(NOW - 300, NOW - 500, "reverted", value, value, value, value),
+        Line(NOW - 200, None, "duplicate", "", ""),
+        Line(NOW - 100, None, "applied", "claimed", value),
+        Line(NOW - 90, None, value, value, ""),
+    ]
+    calls = [Call(value, "dead", 3, value, NOW - 80)]
+    return render.drawer(order, NOW, base=value, lines=lines, calls=calls, links=[Link(value, value, NOW)])
 
 
 # ---- tests ----
@@ -525,7 +540,17 @@ def test_actions_are_plain_json(render: Renderer) -> None:
 
 def test_what_does_not_exist_yet_is_not_on_the_board(render: Renderer) -> None:
     html = render.board_page(STORE, [], user="mara", role="staff", position="e:1", now=NOW, live="/live/board/68")
-    for absent in ("Manual order", "Sound", "Screens", "Today", "Density"):
+    for absent in ("Manual order", "Screens", "Today", "Density"):
         assert absent not in html
     assert 'hx-ws:connect="/live/board/68"' in html
     assert 'action="/logout"' in html
+
+
+def test_the_drawer_says_why(render: Renderer) -> None:
+    late = order("A", "preparing", promised=Promise(NOW - 900, NOW - 600))
+    assert "Late since" in text(drawer(render, late, "x"))
+    claimed = order("A", "ready", "curbside", arrival=Arrival("claimed", NOW - 130, claimed_by="Sam"))
+    assert "Sam has it." in text(drawer(render, claimed, "x"))
+    calm = text(drawer(render, order("A", "preparing"), "x"))
+    assert "Nothing needs a person." in calm
+    assert "Not understood" in calm
