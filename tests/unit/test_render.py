@@ -245,6 +245,7 @@ def screens(render: Renderer, value: str) -> list[str]:
         own.track_page(filled(value), NOW, token=value, position=value),
         *(drawer(own, o, value) for o in shapes(value)),
         own.links(filled(value), [Link(value, value, NOW)], NOW, base=value, url=value, kind="customer"),
+        *(wall(own, store, pane, value) for pane in own.panes),
         own.page("raw", text=value),
         own.page("login", error=value, next=value),
         own.page("stores", stores=[store], user=value, role=value),
@@ -253,6 +254,11 @@ def screens(render: Renderer, value: str) -> list[str]:
         own.sign_page(store, value, wrong="sign_wrong", code=value),
         own.sign_page(store, value, sheet=True),
     ]
+
+
+def wall(render: Renderer, store: Store, pane: str, value: str) -> str:
+    made = [card for o in shapes(value) if (card := render.panes[pane].card(o, NOW)) is not None]
+    return render.screen_page(store, made, pane=pane, token="t", position=value, now=NOW)
 
 
 def drawer(render: Renderer, order: Order, value: str) -> str:
