@@ -93,7 +93,13 @@ def _arrivals(arrival: Arrival, seen: View) -> list[tuple[bool, str | Markup, Ma
     told = seen.words.trail
     lines: list[tuple[bool, str | Markup, Markup]] = [(True, told["saved"], exact(arrival.at, seen.zone))]
     shown = arrival.shown_at
-    lines.append((shown is not None, told["screen"], exact(shown, seen.zone) if shown else Markup("")))
+    lines.append(
+        (
+            shown is not None or arrival.claimed_by is not None,
+            told["screen"],
+            exact(shown, seen.zone) if shown else Markup(""),
+        )
+    )
     if arrival.claimed_by:
         at = exact(arrival.claimed_at, seen.zone) if arrival.claimed_at else Markup("")
         lines.append((True, fill(told["took"], {"who": first(arrival.claimed_by).capitalize()}), at))

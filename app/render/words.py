@@ -68,7 +68,7 @@ PAGE: Final[dict[str, str]] = {
     "here": _("I’m here"),
     "on_my_way_hint": _("Tell us when you set out, or once you are here."),
     "here_hint": _("Or scan the sign at the bay. It fills in the number."),
-    "here_later": _("A minute after “on my way”, you can tell us here that you have come."),
+    "here_later": _("In a minute you can tell us here that you have come."),
     "bay_other": _("In another bay now?"),
     "bay_move": _("Tell the shop"),
     "where": _("Where are you?"),
