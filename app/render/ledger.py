@@ -191,7 +191,8 @@ def links(made: list[Link], now: float, zone: tzinfo) -> list[dict[str, Any]]:
 
 def qr(url: str) -> Markup:
     """Dark on white in every theme: what scans it knows no themes."""
-    return Markup(segno.make(url, error="m", micro=False).svg_inline(scale=3, border=3, light="#fff", dark="#000"))
+    code = segno.make(url, error="m", micro=False)
+    return Markup(code.svg_inline(omitsize=True, border=3, light="#fff", dark="#000"))
 
 
 def pretty(body: bytes) -> str:
