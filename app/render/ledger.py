@@ -25,7 +25,10 @@ MOVES: Final = {
     "claimed": "Taken by a person", "cannot_find": "Can’t find the customer", "handed_over": "Handed over",
     "undone": "Taken back",
 }  # fmt: skip
-POLLS: Final = frozenset({"record", "order", "items", "handling", "checkout", "checkout_status"})
+POLLS: Final = {
+    "record": "The order", "order": "The order", "items": "Its items", "handling": "Where and how to hand over",
+    "checkout": "The checkout", "checkout_status": "How the checkout stands",
+}  # fmt: skip
 VERDICTS: Final[dict[str, Chip]] = {
     "applied": ("chip-good", "check", "Applied"),
     "reverted": ("chip-changed", "undo-2", "Moved back"),
@@ -148,10 +151,11 @@ def events(order: Order, lines: list[Line], now: float, zone: tzinfo) -> list[di
 
 def _event(line: Line, raw: str, zone: tzinfo) -> dict[str, Any]:
     person = line.name in MOVES
-    said = MOVES[line.name] if person else raw or line.name or "The same again"
+    said = MOVES[line.name] if person else raw or POLLS.get(line.name) or line.name or "The same again"
     via = (line.by if person else "poll" if line.name in POLLS else "webhook" if line.name else "") or "customer"
     lag = 0 if line.at is None else int(line.heard - line.at)
-    small = [part for part in (line.name if said == raw and raw != line.name else "", line.note) if part]
+    name = "" if person or said == line.name else POLLS.get(line.name, line.name) if said == raw else line.name
+    small = [part for part in (name, line.note) if part]
     return {
         "heard": exact(line.heard, zone), "at": None if line.at is None else exact(line.at, zone),
         "via": via if line.name else "", "lag": f"−{lag // 60}:{lag % 60:02d}" if lag >= 60 else "", "said": said,
@@ -191,7 +195,8 @@ def links(made: list[Link], now: float, zone: tzinfo) -> list[dict[str, Any]]:
 
 def qr(url: str) -> Markup:
     """Dark on white in every theme: what scans it knows no themes."""
-    return Markup(segno.make(url, error="m", micro=False).svg_inline(scale=3, border=3, light="#fff", dark="#000"))
+    code = segno.make(url, error="m", micro=False)
+    return Markup(code.svg_inline(omitsize=True, border=3, light="#fff", dark="#000"))
 
 
 def pretty(body: bytes) -> str:
