@@ -44,6 +44,7 @@ if body ~= '' then
     redis.call('SREM', 'ob:s:' .. store .. ':open', key)
     redis.call('ZADD', 'ob:s:' .. store .. ':done', ended, key)
     redis.call('ZADD', 'ob:ended', ended, key)
+    redis.call('EXPIRE', 'ob:pos:' .. key, 60, 'LT') -- where the shopper was is nobody's business a minute later
   end
   if expected == '' then redis.call('ZADD', 'ob:all', 'NX', redis.call('INCR', 'ob:n'), key) end
   if due == '-' then redis.call('ZREM', 'ob:due', key) elseif due ~= '' then redis.call('ZADD', 'ob:due', due, key) end

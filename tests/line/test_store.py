@@ -147,6 +147,15 @@ async def test_ended_orders_leave_the_open_index_and_come_back(redis_url: str) -
         assert not (await house.site.orders.board("68", 102.0 + 4000)).orders
 
 
+async def test_a_position_is_gone_a_minute_after_the_end(redis_url: str) -> None:
+    async with housed(redis_url) as house:
+        await take(house, event(stage="in_transit"))
+        with redis.Redis.from_url(redis_url) as client:
+            client.set("ob:pos:lola:a", b"x", ex=600)
+            await take(house, event(stage="fulfilled", heard=101.0))
+            assert 0 < client.ttl("ob:pos:lola:a") <= 60
+
+
 async def test_effects_are_stored_with_the_event_once(redis_url: str) -> None:
     async with housed(redis_url) as house:
         here = event(stage=None, digest="", policy="local", heard=101.0, arrival=Step("here"), store=None, code=None)
