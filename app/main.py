@@ -29,6 +29,7 @@ from litestar.static_files import create_static_files_router
 from msgspec import Struct
 from redis.asyncio import Redis
 
+from app import metrics
 from app import providers as order_systems
 from app.embedded import Server
 from app.errors import Problem
@@ -60,6 +61,7 @@ from app.wire import Protocol
 
 log = structlog.get_logger()
 
+GAUGED: Final = 5.0  # seconds
 STOP_WITHIN: Final = 3  # seconds for sockets and calls under way; the embedded server is stopped after that
 
 
@@ -91,8 +93,17 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     hub.on_text = partial(board.heard, site)
     app = _app(site, render, lambda: _running(house))
     chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
-    house = House(app, site, work, (relay.run, hub.run, chips.run, *work.runs))
+    house = House(app, site, work, (relay.run, hub.run, chips.run, partial(_gauged, hub), *work.runs))
     return house
+
+
+async def _gauged(hub: Hub) -> None:
+    """Tells the metrics who watches."""
+    while True:
+        open_now = hub.figures().sockets
+        for kind in ("board", "track", "screen", "ready"):
+            metrics.SOCKETS.labels(kind).set(open_now.get(kind, 0))
+        await asyncio.sleep(GAUGED)
 
 
 def _hub(settings: Settings) -> Hub:
@@ -245,11 +256,16 @@ async def _kept(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         began = time.monotonic()
         try:
             await run()
-            log.error("a background loop ended", loop=run.__qualname__)
+            log.error("a background loop ended", loop=_name(run))
         except Exception:
-            log.exception("a background loop failed", loop=run.__qualname__)
+            log.exception("a background loop failed", loop=_name(run))
         pause = 0.1 if time.monotonic() - began > 60 else min(pause * 2, 10.0)
         await asyncio.sleep(pause)
+
+
+def _name(run: Callable[[], Coroutine[Any, Any, None]]) -> str:
+    """For the log: a partial has no name of its own."""
+    return str(getattr(getattr(run, "func", run), "__qualname__", run))
 
 
 # ---- serving ----

@@ -12,7 +12,6 @@ HOOKS = Counter("orderboard_hooks_total", "Webhook calls by answer", ["source", 
 QUARANTINED = Counter(
     "orderboard_quarantined_total", "Bodies put into quarantine", ["source", "why"], registry=REGISTRY
 )
-FRAMES = Counter("orderboard_frames_total", "Frames written to sockets", ["kind"], registry=REGISTRY)
 SOCKETS = Gauge("orderboard_sockets", "Open sockets", ["kind"], registry=REGISTRY, multiprocess_mode="livesum")
 GAPS = Counter("orderboard_gaps_total", "Gaps in the changes heard, by how they were filled", ["by"], registry=REGISTRY)
 POLLS = Counter("orderboard_polls_total", "Polls by how they went", ["source", "result"], registry=REGISTRY)

@@ -5,11 +5,11 @@ import re
 from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.errors import Unreadable
 from app.orders import Customer, Item, OrderEvent, Reason, Total
-from app.providers.contract import Call, Provider, amount, digest, instant, normal, read, stored, text
+from app.providers.contract import GONE, Call, Provider, amount, digest, instant, normal, pruned, read, text
 from app.providers.signing import bearer
 from app.settings import Source
 
@@ -271,23 +271,13 @@ NEVER: Final = frozenset(
 
 def redact(body: bytes) -> bytes:
     """The body without payment cards, wherever in it. Of one that can't be read nothing is kept: who knows where."""
-    try:
-        return stored(_bare(msgspec.json.decode(body)))
-    except (MsgspecError, UnicodeDecodeError, RecursionError):
-        return b""
+    return pruned(body, _unpaid)
 
 
-def _bare(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_bare(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {}
-    for name, one in value.items():
-        plain = name.replace("_", "").lower()
-        if plain not in NEVER:
-            kept[name] = _kind(one) if plain == "paymentinstrument" else _bare(one)
-    return kept
+def _unpaid(name: str, value: Any) -> Any:
+    if name in NEVER:
+        return GONE
+    return _kind(value) if name == "paymentinstrument" else value
 
 
 def _kind(instrument: Any) -> dict[str, Any] | None:

@@ -230,3 +230,28 @@ def _normal(status: str) -> str:
 def stored(value: Any) -> bytes:
     """The ledger's body of a changed payload."""
     return msgspec.json.encode(value)
+
+
+def pruned(body: bytes, part: Callable[[str, Any], Any]) -> bytes:
+    """A JSON body without what may not be kept. `part` sees every member's name, plain (lower case, no underscores),
+    and its value, and answers what stays of it: GONE for nothing. Of a body that can't be read nothing is kept."""
+    try:
+        return stored(_pruned(msgspec.json.decode(body), part))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return b""
+
+
+GONE: Final = object()
+
+
+def _pruned(value: Any, part: Callable[[str, Any], Any]) -> Any:
+    if isinstance(value, list):
+        return [_pruned(one, part) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for name, one in value.items():
+        left = part(name.replace("_", "").lower(), one)
+        if left is not GONE:
+            kept[name] = _pruned(left, part)
+    return kept

@@ -1,14 +1,14 @@
 """Instacart's callbacks, the fast path beside polling, and the tokens that it asks us for before it calls."""
 
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from app.errors import Forged, NotUnderstood, Unreadable
 from app.orders import OrderEvent
-from app.providers.contract import Call, digest, instant, normal, read, stored, text
+from app.providers.contract import GONE, Call, digest, instant, normal, pruned, read, text
 from app.providers.instacart.shapes import CLIENT, HOOK, NAMED, WHOLE, Client, Hook
 from app.providers.instacart.states import EVENTS, LOCATIONS, NOTED, PICKUPS, STATES, Meaning, fulfilment, meaning
 from app.providers.signing import equal, hmac_hex, same_text
@@ -138,13 +138,4 @@ def _digest(hook: Hook, ref: str, body: bytes) -> str:
 
 def redact(body: bytes) -> bytes:
     """Without positions: where a shopper is, and where a customer lives."""
-    try:
-        return stored(_without(msgspec.json.decode(body)))
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        return b""
-
-
-def _without(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without(held) for key, held in value.items() if str(key).lower() not in _POSITIONS}
-    return [_without(held) for held in value] if isinstance(value, list) else value
+    return pruned(body, lambda name, value: GONE if name in _POSITIONS else value)

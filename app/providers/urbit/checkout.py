@@ -4,11 +4,11 @@ from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Meta, MsgspecError, Struct, field
+from msgspec import Meta, Struct, field
 
 from app.errors import Unreadable
 from app.orders import Customer, Destination, Handling, Item, Order, OrderEvent, Promise, Reason, Total
-from app.providers.contract import Follow, Reply, amount, digest, instant, normal, stored, text
+from app.providers.contract import GONE, Follow, Reply, amount, digest, instant, normal, pruned, text
 from app.settings import Source
 
 ITEMS_MOST: Final = 500
@@ -184,17 +184,4 @@ def _items(articles: list[Article] | None) -> tuple[Item, ...] | None:
 
 def redact(body: bytes) -> bytes:
     """The body without the card's control digits. Of one that can't be read nothing is kept."""
-    if not body:
-        return body
-    try:
-        return stored(_bare(msgspec.json.decode(body)))
-    except (MsgspecError, UnicodeDecodeError, RecursionError):
-        return b""
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_bare(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: _bare(one) for name, one in value.items() if name.replace("_", "").lower() != "controldigits"}
+    return pruned(body, lambda name, value: GONE if name == "controldigits" else value)
