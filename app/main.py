@@ -56,6 +56,7 @@ from app.web import api, board, follow, health, held, ledger, screens, signs, st
 from app.web.chips import Chips
 from app.web.failures import Failures
 from app.web.hooks import receiver
+from app.web.lapse import Lapse
 from app.web.site import HEADERS, Site
 from app.wire import Protocol
 
@@ -85,7 +86,9 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     client = commands(url)
     orders = Orders(client, lines(url), listening(url), replicas=settings.server.replicas)
     feeds = {source.id: Feed(source.provider, systems[source.provider].label) for source in settings.sources.values()}
-    render = Renderer(settings.stores, feeds=feeds, public_url=settings.server.public_url)
+    render = Renderer(
+        settings.stores, feeds=feeds, public_url=settings.server.public_url, link_hours=settings.server.link_hours
+    )
     hub = _hub(settings)
     relay = Relay(hub, render, settings.stores, _reads(orders), clock, settings.server.tick_ms / 1000)
     site, work = _site(settings, client, orders, hub, relay, render, clock, systems)
@@ -93,7 +96,7 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     hub.on_text = partial(board.heard, site)
     app = _app(site, render, lambda: _running(house))
     chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
-    house = House(app, site, work, (relay.run, hub.run, chips.run, partial(_gauged, hub), *work.runs))
+    house = House(app, site, work, (relay.run, hub.run, chips.run, Lapse(site).run, partial(_gauged, hub), *work.runs))
     return house
 
 

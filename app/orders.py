@@ -629,6 +629,13 @@ def _arrived(old: Order, event: OrderEvent, new: Arrival | None) -> Change:
     return Change(order, "applied", effects=effects, changed=True)
 
 
+def over_at(order: Order) -> float | None:
+    """Since when it has been over for its customer: handed over outside, or at an end."""
+    arrival = order.arrival
+    handed = arrival.ended_at if arrival is not None and arrival.state == "handed_over" else None
+    return _first(handed, order.ended_at)
+
+
 # ---- when a customer may check in ----
 
 EARLY: Final = 300.0  # seconds before the promised window from which a customer may check in

@@ -1,6 +1,7 @@
 """Orders → HTML. One template per thing, for the first paint and for every later push."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import tzinfo
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final
@@ -20,7 +21,7 @@ from app.render.cards import MARKS, Where
 from app.render.escape import install
 from app.render.goods import line
 from app.render.said import View
-from app.render.times import exact, since, today, zone_name
+from app.render.times import exact, lasting, since, today, zone_name
 from app.render.track import view
 from app.render.words import words
 from app.settings import Store
@@ -90,8 +91,11 @@ class Pane(Struct, frozen=True):
 class Renderer:
     """`feeds` by source id, `stores` by id; `lang` is one of the languages there are words for (only "en" yet)."""
 
-    def __init__(self, stores: Mapping[str, Store], *, feeds: Mapping[str, Feed], public_url: str) -> None:
+    def __init__(
+        self, stores: Mapping[str, Store], *, feeds: Mapping[str, Feed], public_url: str, link_hours: int = 24
+    ) -> None:
         self._stores = stores
+        self._link_hours = link_hours
         self._feeds = feeds
         self._public = public_url
         self._env = jinja2.Environment(
@@ -279,7 +283,7 @@ class Renderer:
             **ledger.told(order, attention(order, now), now, zone), id=card_id(order.key), base=base, url="", made="",
             shape=shape, letter=letter, label=label, events=ledger.events(order, lines, now, zone),
             steps=ledger.steps(order, now, zone), calls=ledger.calls(calls, zone),
-            links=ledger.links(links, now, zone), qr="",
+            links=ledger.links(links, now, zone), qr="", rule=self._rule(order, now, zone),
         )  # fmt: skip
 
     def links(
@@ -289,8 +293,11 @@ class Renderer:
         zone = self._stores.get(order.store or "", NOWHERE).zone
         return self._env.get_template("links.html").render(
             base=base, links=ledger.links(links, now, zone), url=url, qr=ledger.qr(url) if url else "",
-            made=ledger.KIND_OF_LINK.get(kind, ""),
+            made=ledger.KIND_OF_LINK.get(kind, ""), rule=self._rule(order, now, zone),
         )  # fmt: skip
+
+    def _rule(self, order: Order, now: float, zone: tzinfo) -> Markup:
+        return ledger.rule(order, self._link_hours, now, zone)
 
     # ---- the customer's page ----
 
@@ -320,7 +327,8 @@ class Renderer:
         store = self._stores.get(order.store or "", NOWHERE)
         told = words(lang)
         row = partial(self._row, lang)
-        shown = view(order, View(now, store.zone, told, store, audience != "delegate", row))
+        whole = audience != "delegate"
+        shown = view(order, View(now, store.zone, told, store, whole, row, self._link_hours))
         shown.update(words=told.page, zone=zone_name(store.zone, lang))
         if shown["checkin"] is not None and bay in store.bays:
             shown["checkin"].bay = bay
@@ -332,7 +340,9 @@ class Renderer:
 
     def ended_page(self, lang: str) -> str:
         """For every link that opens nothing: unknown, expired and revoked look the same."""
-        return self._env.get_template("ended.html").render(lang=lang, words=words(lang).page)
+        told = words(lang).page
+        lead = told.gone_lead.format(long=lasting(self._link_hours, lang))
+        return self._env.get_template("ended.html").render(lang=lang, words=told, lead=lead)
 
     def sign_page(self, store: Store, bay: str, *, sheet: bool = False, wrong: str = "", code: str = "") -> str:
         """A bay's sign: the sheet to print, or what a phone that scanned it sees."""

@@ -8,9 +8,9 @@ import segno
 from markupsafe import Markup
 from msgspec import Struct
 
-from app.orders import PICKUPS, Attention, Order, deadline
+from app.orders import PICKUPS, Attention, Order, deadline, over_at
 from app.render.cards import KINDS, Chip, because, initial, so_far
-from app.render.times import day, exact, stamp
+from app.render.times import day, exact, lasting, stamp
 
 BODY_MOST: Final = 60_000  # characters of a body that are shown
 STEPS: Final = {
@@ -81,9 +81,12 @@ class Call(Struct, frozen=True):
 
 
 class Link(Struct, frozen=True):
+    """`own`: the customer made it."""
+
     id: str
     kind: str
     created: float
+    own: bool = False
 
 
 def told(order: Order, seen: Attention, now: float, zone: tzinfo) -> dict[str, Any]:
@@ -188,9 +191,27 @@ def calls(made: list[Call], zone: tzinfo) -> list[dict[str, Any]]:
 
 def links(made: list[Link], now: float, zone: tzinfo) -> list[dict[str, Any]]:
     return [
-        {"id": link.id, "kind": KIND_OF_LINK.get(link.kind, link.kind), "created": stamp(link.created, now, zone)}
+        {
+            "id": link.id,
+            "kind": KIND_OF_LINK.get(link.kind, link.kind),
+            "own": link.own,
+            "created": stamp(link.created, now, zone),
+        }
         for link in made
     ]
+
+
+def rule(order: Order, hours: int, now: float, zone: tzinfo) -> Markup:
+    """What a link shows and when all of this order's die."""
+    over = over_at(order)
+    ends = (
+        Markup("until {} after it ends").format(lasting(hours, "en"))
+        if over is None
+        else Markup("until {}").format(stamp(over + hours * 3600, now, zone))
+    )
+    return Markup(
+        "A link shows this one order without an account, {}. Someone else’s shows no address and no prices."
+    ).format(ends)
 
 
 def qr(url: str) -> Markup:

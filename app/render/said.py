@@ -36,6 +36,7 @@ class View(Struct, frozen=True):
     store: Store
     whole: bool
     row: Callable[[Item], Markup]
+    link_hours: int
 
     def at(self, instant: float | None) -> Markup:
         return Markup("") if instant is None else stamp(instant, self.now, self.zone, self.words.lang)

@@ -6,6 +6,7 @@ from typing import Final
 
 from babel import Locale
 from babel.dates import format_date, get_timezone_location, get_timezone_name
+from babel.units import format_unit
 from markupsafe import Markup
 
 SECONDS_UNDER: Final = 600  # seconds matter below this
@@ -109,6 +110,12 @@ def brief(seconds: float) -> tuple[str, str]:
     if whole < 60:
         return str(whole), "s"
     return _figure(whole, "") if whole >= SECONDS_UNDER else (str(whole // 60), "min")
+
+
+def lasting(hours: int, lang: str) -> str:
+    """A whole length of time in full: "1 day", "36 hours"."""
+    unit, count = ("duration-day", hours // 24) if hours % 24 == 0 else ("duration-hour", hours)
+    return format_unit(count, unit, "long", locale=lang)
 
 
 def lasted(seconds: float) -> str:

@@ -14,6 +14,7 @@ from app.orders import (
     counted,
     may_be_here,
     may_check_in,
+    over_at,
     tally,
 )
 from app.render.cards import first, wait_level, wait_share
@@ -21,7 +22,7 @@ from app.render.goods import groups, money
 from app.render.lanes import counts
 from app.render.said import CALLING, MASKED, View, counting, handed, notes, said, sentence, waiting
 from app.render.steps import promise, steps
-from app.render.times import exact, since
+from app.render.times import exact, lasting, since
 from app.render.words import fill
 
 
@@ -168,6 +169,7 @@ def _trail(order: Order, seen: View, over: bool) -> list[tuple[str, str | Markup
 
 def _ends(order: Order, seen: View) -> Markup | str:
     page = seen.words.page
-    if order.ended_at is None:
-        return str(page.ends_later)
-    return fill(page.ends_at, {"when": seen.at(order.ended_at + 86_400)})
+    over = over_at(order)
+    if over is None:
+        return str(page.ends_later.format(long=lasting(seen.link_hours, seen.words.lang)))
+    return fill(page.ends_at, {"when": seen.at(over + seen.link_hours * 3600)})

@@ -31,7 +31,7 @@ PAGE: Final[dict[str, str]] = {
     "call": _("Call {phone}"),
     "happened": _("What happened"),
     "privacy": _("This page needs no account, sets no cookie and asks nobody else for anything."),
-    "ends_later": _("It ends a day after you have your order."),
+    "ends_later": _("It ends {long} after you have your order."),
     "ends_at": _("It forgets your details on {when}."),
     "times": _("Times are {zone}."),
     "noscript": _("This page renews itself every 30 seconds."),
@@ -56,7 +56,7 @@ PAGE: Final[dict[str, str]] = {
     "gone_title": _("This link has ended."),
     "gone_kept": _("Nothing is kept here"),
     "gone_lead": _(
-        "Tracking links stop a day after an order is handed over, and what they showed is deleted. "
+        "Tracking links stop {long} after an order is handed over, and show nothing from then on. "
         "A mistyped link looks the same."
     ),
     "revoked": _("This link was ended by the shop. Nothing here is live any more."),

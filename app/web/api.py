@@ -14,8 +14,9 @@ from msgspec import Struct
 from app.errors import Conflict, Invalid, Unknown
 from app.intake import JOURNEY
 from app.orders import Order, OrderEvent, Step, attention, place
-from app.store.links import AFTER_END, Link
+from app.store.links import Link
 from app.store.orders import NOWHERE
+from app.web import links as tracking
 from app.web.shape import ledgered, shaped, stamp
 from app.web.site import Site
 
@@ -135,8 +136,13 @@ async def link(
     if wish.kind not in ("customer", "delegate"):
         raise Invalid("kind must be customer or delegate.")
     made, token = await site.links.make(order.key, wish.kind, site.clock())
+    return _told(site, made, token, order)
+
+
+def _told(site: Site, made: Link, token: str, order: Order) -> dict[str, Any]:
+    """A link that was just made, with the address that is told this once."""
     url = f"{site.settings.server.public_url}/t/{token}"
-    return {"id": made.id, "url": url, "expires_at": _expiry(order)}
+    return {"id": made.id, "kind": made.kind, "url": url, "expires_at": stamp(tracking.expiry(site, order))}
 
 
 async def read(request: Call, kind: type[T]) -> T:
@@ -153,25 +159,36 @@ async def links(
     site: NamedDependency[Site], ticket: NamedDependency[bool], source: FromPath[str], ref: FromPath[str]
 ) -> dict[str, Any]:
     order = await found(site, source, ref)
-    return {"items": [_shown(one, order) for one in await site.links.of(order.key)], "next": None}
+    return {"items": [_shown(site, one, order) for one in await site.links.of(order.key)], "next": None}
 
 
-def _shown(link: Link, order: Order) -> dict[str, Any]:
-    return {"id": link.id, "kind": link.kind, "created_at": stamp(link.created), "expires_at": _expiry(order)}
-
-
-def _expiry(order: Order) -> str | None:
-    ended = order.ended_at
-    return None if ended is None else stamp(ended + AFTER_END)
+def _shown(site: Site, link: Link, order: Order) -> dict[str, Any]:
+    expires = stamp(tracking.expiry(site, order))
+    return {
+        "id": link.id, "kind": link.kind, "created_at": stamp(link.created), "expires_at": expires,
+        "made_from": link.parent or None,
+    }  # fmt: skip
 
 
 @delete("/links/{link_id:str}", status_code=204)
 async def revoke(site: NamedDependency[Site], ticket: NamedDependency[bool], link_id: FromPath[str]) -> None:
-    found_link = await site.links.get(link_id)
-    if found_link is None:
+    await tracking.end(site, await _link(site, link_id))
+
+
+async def _link(site: Site, link_id: str) -> Link:
+    known = await site.links.get(link_id)
+    if known is None:
         raise Unknown("There is no such link.")
-    await site.links.revoke(found_link)
-    site.hub.close_seats(4403, link=found_link.id)
+    return known
+
+
+@post("/links/{link_id:str}/reissue")
+async def reissue(site: NamedDependency[Site], ticket: NamedDependency[bool], link_id: FromPath[str]) -> dict[str, Any]:
+    """In one act the old link dies, and those made from it, and a new one of its kind is made."""
+    old = await _link(site, link_id)
+    source, _, ref = old.key.partition(":")
+    order = await found(site, source, ref)
+    return _told(site, *await tracking.renew(site, old), order)
 
 
 class Move(Struct, forbid_unknown_fields=True):
@@ -223,7 +240,7 @@ async def board(site: NamedDependency[Site], ticket: NamedDependency[bool], stor
     return {"store": home.id, "epoch": head.epoch, "seq": snapshot.seq, "items": orders}
 
 
-HANDLERS: Final = (listed, one, ledger, link, links, revoke, arrival, board)
+HANDLERS: Final = (listed, one, ledger, link, links, revoke, reissue, arrival, board)
 
 
 def router(*more: HTTPRouteHandler) -> Router:

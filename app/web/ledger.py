@@ -13,6 +13,7 @@ from app.orders import Order
 from app.render import ledger
 from app.store.orders import Entry
 from app.store.people import User
+from app.web import links as tracking
 from app.web.board import Call, Form, seen
 from app.web.site import PRIVATE, Site
 
@@ -64,7 +65,8 @@ def _mark(entry: Entry) -> str:
 
 
 async def _links(site: Site, order: Order) -> list[ledger.Link]:
-    return [ledger.Link(link.id, link.kind, link.created) for link in await site.links.of(order.key)]
+    made = await site.links.of(order.key)
+    return [ledger.Link(link.id, link.kind, link.created, own=bool(link.parent)) for link in made]
 
 
 def _html(page: str) -> Response[str]:
@@ -122,9 +124,27 @@ async def revoke(
     _, order = await theirs(site, request, store, source, ref)
     found = await site.links.get(link_id)
     if found is not None and found.key == order.key:  # one that is gone already: the list shows it
-        await site.links.revoke(found)
-        site.hub.close_seats(4403, link=found.id)
+        await tracking.end(site, found)
     return await _shown(site, store, order)
+
+
+@post(PLACE + "/links/{link_id:str}/reissue", status_code=200)
+async def reissue(
+    request: Call,
+    site: NamedDependency[Site],
+    store: FromPath[str],
+    source: FromPath[str],
+    ref: FromPath[str],
+    link_id: FromPath[str],
+) -> Response[str]:
+    """The old link dies and a new one is shown in its place."""
+    site.guard(request)
+    _, order = await theirs(site, request, store, source, ref)
+    old = await site.links.get(link_id)
+    if old is None or old.key != order.key:
+        return await _shown(site, store, order)
+    made, token = await tracking.renew(site, old)
+    return await _shown(site, store, order, f"{site.settings.server.public_url}/t/{token}", made.kind)
 
 
 async def _shown(site: Site, store: str, order: Order, url: str = "", kind: str = "") -> Response[str]:
@@ -132,4 +152,4 @@ async def _shown(site: Site, store: str, order: Order, url: str = "", kind: str 
     return _html(site.render.links(order, made, site.clock(), base=_base(store, order), url=url, kind=kind))
 
 
-HANDLERS: Final = (drawer, body, link, revoke)
+HANDLERS: Final = (drawer, body, link, revoke, reissue)

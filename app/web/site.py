@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from litestar.connection import ASGIConnection
-from msgspec import Struct
+from msgspec import Struct, field
 
 from app.errors import Forbidden, Forged, Unknown
 from app.hub import Hub
@@ -23,6 +23,7 @@ from app.store.people import People, Session, User
 from app.store.positions import Positions
 from app.store.quarantine import Kept, Quarantine
 from app.store.screens import Screens
+from app.web.guesses import Guesses
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -64,6 +65,7 @@ class Site(Struct, frozen=True, kw_only=True):
     feeds: Feeds
     positions: Positions
     replay: Callable[[Kept], Awaitable[str | None]]  # None where it worked, else what stands in its way
+    guesses: Guesses = field(default_factory=Guesses)
     stirred: Callable[[str], None]  # an order's key: should it be followed, this node polls it at once
 
     @property

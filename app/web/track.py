@@ -11,13 +11,13 @@ from litestar.response import Redirect
 from app.errors import Away, Conflict, Invalid, Problem, TooMany, Unknown
 from app.orders import PICKUPS, Order, OrderEvent, Step, may_be_here, may_check_in
 from app.settings import Store
-from app.store.links import AFTER_END, Link
+from app.store.links import Link
+from app.web.links import opened
 from app.web.live import hold, member, refuse
 from app.web.site import PRIVATE, SECRET, Site
 
 Call = Request[Any, Any, Any]
 Form = dict[str, str]
-TOKEN_MOST: Final = 64
 STATES: Final = ("on_my_way", "here")
 VEHICLE_MOST: Final = 64  # characters
 TAPS: Final = 5  # check-ins a link, in WINDOW seconds
@@ -25,25 +25,15 @@ WINDOW: Final = 60
 AUDIENCE: Final = {"customer": "track", "delegate": "delegate"}
 
 
-async def opened(site: Site, token: str) -> tuple[Link, Order]:
-    """The order behind a link. Raises Unknown for every link that opens nothing (any more)."""
-    link = await site.links.find(token) if len(token) <= TOKEN_MOST else None
-    record = await site.orders.get(link.key) if link is not None else None
-    if link is None or record is None or expired(record.order, site.clock()):
-        raise Unknown("This link opens nothing.")
-    return link, record.order
-
-
-def expired(order: Order, now: float) -> bool:
-    return order.ended_at is not None and now >= order.ended_at + AFTER_END
-
-
 @get("/t/{token:str}")
 async def page(
-    site: NamedDependency[Site], token: FromPath[str], bay: Annotated[str, QueryParameter(name="bay")] = ""
+    request: Call,
+    site: NamedDependency[Site],
+    token: FromPath[str],
+    bay: Annotated[str, QueryParameter(name="bay")] = "",
 ) -> Response[str]:
     try:
-        link, order = await opened(site, token)
+        link, order = await opened(site, token, request)
     except Unknown:
         return ended(site)
     return shown(site, token, link, order, bay=bay)
@@ -86,7 +76,7 @@ async def arrival(
     site.guard(request, keyed=True)
     script = "hx-request" in request.headers
     try:
-        link, order = await opened(site, token)
+        link, order = await opened(site, token, request)
     except Unknown:
         if script:
             raise
@@ -153,10 +143,10 @@ async def live(socket: WebSocket[Any, Any, Any], site: NamedDependency[Site], to
     if not site.ours(socket):
         return await refuse(socket, 4403)
     try:
-        link, _ = await opened(site, token)
+        link, _ = await opened(site, token, socket)
     except Unknown:
         return await refuse(socket, 4404)
-    except Away:
+    except (Away, TooMany):
         return await refuse(socket, 1013)
     joined = await member(site, socket, link=link.id)
     if joined is not None:

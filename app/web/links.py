@@ -1,0 +1,47 @@
+"""What a tracking link opens and when it ends. Wrong, malformed, expired and revoked ones cost the same and say the
+same: nothing."""
+
+from typing import Final
+
+from app.errors import TooMany, Unknown
+from app.orders import Order, over_at
+from app.store.links import Link
+from app.web.site import Connection, Site
+
+TOKEN_MOST: Final = 64
+
+
+async def opened(site: Site, token: str, connection: Connection) -> tuple[Link, Order]:
+    """The order behind a link. Raises Unknown for every link that opens nothing (any more)."""
+    link = await site.links.find(token if len(token) <= TOKEN_MOST else "")
+    record = await site.orders.get(link.key if link is not None else "")  # asked in vain too: so it takes as long
+    if link is not None and record is not None and not expired(site, record.order):
+        return link, record.order
+    peer = connection.client.host if connection.client else ""
+    if not site.guesses.fits(peer, site.clock()):
+        raise TooMany("Too many links that open nothing were tried from here. Wait a minute, then try again.")
+    raise Unknown("This link opens nothing.")
+
+
+def expiry(site: Site, order: Order) -> float | None:
+    """When an order's links die; None until it is over."""
+    over = over_at(order)
+    return None if over is None else over + site.settings.server.link_hours * 3600
+
+
+def expired(site: Site, order: Order) -> bool:
+    dies = expiry(site, order)
+    return dies is not None and site.clock() >= dies
+
+
+async def end(site: Site, link: Link) -> None:
+    """Ends a link and those made from it, with every page that is open under them."""
+    for ended in await site.links.revoke(link):
+        site.hub.close_seats(4403, link=ended)
+
+
+async def renew(site: Site, link: Link) -> tuple[Link, str]:
+    made, token, ended = await site.links.renew(link, site.clock())
+    for old in ended:
+        site.hub.close_seats(4403, link=old)
+    return made, token

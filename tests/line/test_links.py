@@ -1,0 +1,207 @@
+"""Tracking links over real HTTP: how they are made, replaced and end; and what is told to those that open nothing."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from rig import SECRET, TOKEN, WAIT, Served, free_port, settings_of
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from app.web.guesses import WRONG, Guesses
+from app.web.lapse import Lapse
+
+API = {"Authorization": f"Bearer {TOKEN}"}
+HOUR = 3600.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+class Shop:
+    """A server whose links live two hours, and whoever calls it."""
+
+    def __init__(self, served: Served, clock: Clock) -> None:
+        self.served, self.clock = served, clock
+        self.http = httpx2.Client(base_url=served.base, timeout=WAIT)
+        self.number = 0
+
+    def order(self, status: str = "ready_for_pickup", uuid: str = "", **more: Any) -> str:
+        self.number += not uuid
+        uuid = uuid or f"c{self.number}"
+        cart = {
+            "id": 7469, "uuid": uuid, "status": status, "reservation_mode": "curbside", "amount": 41.8, "store_id": 68,
+            "queue_number": "G19", "customer_name": "Amida Brooks", "customer_phone_number": "+1 112 223 3344",
+            "reservation_start_window": "2036-06-21 22:45:00", "products": [], **more,
+        }  # fmt: skip
+        body = {"cart": cart, "webhook_event": "cart_status_updated"}
+        head = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/json"}
+        assert self.http.post("/hooks/jane-68", content=json.dumps(body), headers=head).status_code == 202
+        return uuid
+
+    def made(self, uuid: str, kind: str = "customer") -> tuple[str, str]:
+        """A link's id and path."""
+        body = self.http.post(f"/api/orders/jane-68/{uuid}/links", json={"kind": kind}, headers=API).json()
+        return body["id"], "/t/" + body["url"].rpartition("/")[2]
+
+    def listed(self, uuid: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.http.get(f"/api/orders/jane-68/{uuid}/links", headers=API).json()["items"]
+        return found
+
+    def status(self, path: str) -> int:
+        return self.http.get(path).status_code
+
+
+@pytest.fixture(scope="module")
+def shop(redis_server: str) -> Iterator[Shop]:
+    clock = Clock()
+    running = Served(settings_of(free_port(), link_hours=2), redis_server, clock).start()
+    made = Shop(running, clock)
+    yield made
+    made.http.close()
+    running.stop()
+
+
+@pytest.fixture(autouse=True)
+def calm(shop: Shop) -> None:
+    shop.clock.ahead = 0.0
+    shop.served.house.site.guesses.__init__()  # type: ignore[misc]
+
+
+def test_links_outlive_the_handover_by_so_many_hours(shop: Shop) -> None:
+    uuid = shop.order()
+    _, path = shop.made(uuid)
+    assert shop.listed(uuid)[0]["expires_at"] is None
+    moved = shop.http.post(f"/api/orders/jane-68/{uuid}/arrival", json={"state": "handed_over"}, headers=API)
+    assert moved.status_code == 200
+    assert shop.listed(uuid)[0]["expires_at"] is not None
+    shop.clock.ahead = 1.9 * HOUR
+    assert shop.status(path) == 200
+    shop.clock.ahead = 2.1 * HOUR
+    assert shop.status(path) == 404
+
+
+def test_a_new_link_in_place_of_the_old_one(shop: Shop) -> None:
+    uuid = shop.order()
+    old, path = shop.made(uuid)
+    with connect(f"{shop.served.ws}/live{path.replace('/t/', '/track/')}") as socket:
+        socket.recv(WAIT)
+        answer = shop.http.post(f"/api/links/{old}/reissue", headers=API)
+        assert code(socket) == 4403
+    assert answer.status_code == 201
+    new = answer.json()
+    assert (new["kind"], new["expires_at"]) == ("customer", None)
+    assert shop.status(path) == 404
+    assert shop.status("/t/" + new["url"].rpartition("/")[2]) == 200
+    assert [link["id"] for link in shop.listed(uuid)] == [new["id"]]
+    assert shop.http.post(f"/api/links/{old}/reissue", headers=API).status_code == 404
+    assert shop.http.post(f"/api/links/{new['id']}/reissue").status_code == 401
+
+
+def test_what_opens_nothing_looks_the_same(shop: Shop) -> None:
+    wrong = {"unknown": "/t/" + "A" * 32, "long": "/t/" + "x" * 400, "odd": "/t/%00%F0%9F%98%80", "number": "/t/G19"}
+    ended, other = shop.order(), shop.order()
+    link, wrong["revoked"] = shop.made(other)
+    assert shop.http.delete(f"/api/links/{link}", headers=API).status_code == 204
+    _, wrong["expired"] = shop.made(ended)
+    wrong["reference"] = f"/t/{ended}"
+    shop.order("finished", ended)
+    shop.clock.ahead = 2.1 * HOUR
+    answers = {name: shop.http.get(path) for name, path in wrong.items()}
+    assert {answer.status_code for answer in answers.values()} == {404}
+    assert len({answer.content for answer in answers.values()}) == 1
+    heads = [{k: v for k, v in answer.headers.items() if k != "date"} for answer in answers.values()]
+    assert all(head == heads[0] for head in heads)
+    assert heads[0]["cache-control"] == "no-store"
+    assert heads[0]["referrer-policy"] == "no-referrer"
+    assert {shop.http.head(path).status_code for path in wrong.values()} <= {404, 405}
+
+
+def test_a_socket_is_told_the_same_for_all(shop: Shop) -> None:
+    uuid = shop.order()
+    link, path = shop.made(uuid)
+    shop.http.delete(f"/api/links/{link}", headers=API)
+    for token in (path.removeprefix("/t/"), "nothing", "x" * 400):
+        with connect(f"{shop.served.ws}/live/track/{token}") as socket:
+            assert code(socket) == 4404
+
+
+def test_a_page_left_open_ends_with_its_link(shop: Shop) -> None:
+    uuid, other = shop.order(), shop.order()
+    (_, old), (link, gone), (_, lives) = shop.made(uuid), shop.made(other), shop.made(other)
+    site = shop.served.house.site
+    with contextlib.ExitStack() as stack:
+        tokens = [one.removeprefix("/t/") for one in (old, gone, lives)]
+        sockets = [stack.enter_context(connect(f"{shop.served.ws}/live/track/{token}")) for token in tokens]
+        for socket in sockets:
+            socket.recv(WAIT)
+        shop.order("finished", uuid)
+        shop.served.call(site.links.revoke(shop.served.call(site.links.get(link))))  # as another node would
+        shop.clock.ahead = 2.1 * HOUR
+        shop.served.call(Lapse(site).look())
+        assert [code(socket) for socket in sockets[:2]] == [4403, 4403]
+        assert sockets[2].ping().wait(WAIT)
+
+
+def code(socket: ClientConnection) -> int:
+    """Of the close that must come, whatever comes before."""
+    try:
+        while True:
+            socket.recv(WAIT)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else 0
+
+
+def test_guessing_is_slowed_and_hurts_nobody_else(shop: Shop) -> None:
+    _, path = shop.made(shop.order())
+    codes = [shop.status(f"/t/guess{n}") for n in range(WRONG + 2)]
+    assert codes == [404] * WRONG + [429] * 2
+    assert shop.status(path) == 200
+
+
+def test_guesses_are_counted_by_subscriber_and_forgotten_after_a_minute() -> None:
+    guesses = Guesses()
+    assert all(guesses.fits(f"2001:db8::{n:x}", 1.0) for n in range(WRONG))
+    assert not guesses.fits("2001:db8::ffff", 2.0)
+    assert guesses.fits("2001:db8:0:1::1", 2.0)
+    assert guesses.fits("2001:db8::ffff", 62.0)
+
+
+def test_a_token_opens_its_own_order_only(shop: Shop) -> None:
+    mine, other = shop.order(), shop.order()
+    _, path = shop.made(mine)
+    token = path.removeprefix("/t/")
+    for wrong in (f"/api/orders/jane-68/{other}", f"/board/68/orders/jane-68/{other}", f"/screen/{token}"):
+        answer = shop.http.get(wrong, headers={"Authorization": f"Bearer {token}"}, follow_redirects=False)
+        assert answer.status_code in (303, 302, 401, 404)
+
+
+def test_looking_changes_nothing(shop: Shop) -> None:
+    uuid = shop.order()
+    _, path = shop.made(uuid)
+    for _ in range(2):
+        assert shop.status(path) == 200
+        assert shop.http.get(f"{path}/arrival").status_code == 405
+        shop.http.head(path)
+    order = shop.http.get(f"/api/orders/jane-68/{uuid}", headers=API).json()
+    assert (order["version"], order["arrival"]) == (1, None)
+
+
+def test_tokens_are_random_and_kept_as_hashes(shop: Shop) -> None:
+    paths = [shop.made("c1")[1] for _ in range(20)]
+    tokens = [path.removeprefix("/t/") for path in paths]
+    assert {len(token) for token in tokens} == {32}  # 192 bits
+    assert len({token[:6] for token in tokens}) == 20
+    redis = shop.served.house.site.links
+    kept = shop.served.call(redis.ask("KEYS", "ob:link*"))
+    rows = b"".join([*kept, *(shop.served.call(redis.ask("GET", key)) for key in kept if b":links:" not in key)])
+    assert not [token for token in tokens if token.encode() in rows]
