@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache, partial
 from hashlib import blake2b
+from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where
 from app.render.escape import install
 from app.render.goods import line
+from app.render.parts import PAGES_MOST, Parts
 from app.render.said import View
 from app.render.times import exact, lasting, since, today, zone_name
 from app.render.track import view
@@ -121,6 +123,11 @@ class Renderer:
         self._item = self._env.get_template("item.html")
         # Most lines of an order stay as they are when it changes; drawing one anew costs ten times a look-up.
         self._row = lru_cache(ROWS_MOST)(self._draw_row)
+        self._head = lru_cache(ROWS_MOST)(self._draw_head)
+        self._drawn = {
+            name: self._env.get_template(f"{name}.html") for name in ("hero", "when", "line", "goods", "group", "rest")
+        }
+        self._pages: dict[tuple[str, str, str, bool], Parts] = {}
 
     def page(self, name: str, **values: object) -> str:
         """A page of its own: "login" (error, next), "stores" (stores, user, role), "error" (status, title, detail,
@@ -325,18 +332,33 @@ class Renderer:
     def track(self, order: Order, now: float, *, audience: str = "track", lang: str = "en", bay: str = "") -> str:
         """The inside of the tracking page's live region. `audience` "delegate": no address, no prices."""
         store = self._stores.get(order.store or "", NOWHERE)
-        told = words(lang)
-        row = partial(self._row, lang)
-        whole = audience != "delegate"
-        shown = view(order, View(now, store.zone, told, store, whole, row, self._link_hours))
-        shown.update(words=told.page, zone=zone_name(store.zone, lang))
+        told, whole = words(lang), audience != "delegate"
+        row, parts = partial(self._row, lang), self._parts(order, lang, whole)
+        shown = view(order, View(now, store.zone, told, store, whole, row, self._head, parts, self._link_hours))
+        shown["words"] = told.page
         if shown["checkin"] is not None and bay in store.bays:
             shown["checkin"].bay = bay
         return filled(self._order, shown)
 
+    def _parts(self, order: Order, lang: str, whole: bool) -> Parts:
+        """What is remembered of an order's page."""
+        name = order.source, order.ref, lang, whole
+        known = self._pages.get(name)
+        if known is None:
+            known = self._pages[name] = Parts(partial(self._draw_part, words(lang).page))
+            if len(self._pages) > PAGES_MOST:
+                del self._pages[next(iter(self._pages))]
+        return known
+
+    def _draw_part(self, page: SimpleNamespace, name: str, values: dict[str, Any]) -> Markup:
+        return Markup(filled(self._drawn[name], {**values, "words": page}))
+
     def _draw_row(self, lang: str, item: Item) -> Markup:
         qty, name, aside, swaps = line(item, words(lang))
         return Markup(self._item.render(qty=qty, name=name, aside=aside, swaps=swaps))
+
+    def _draw_head(self, heading: str, icon: str, many: int) -> Markup:
+        return Markup(filled(self._drawn["group"], {"heading": heading, "icon": icon, "many": many}))
 
     def ended_page(self, lang: str) -> str:
         """For every link that opens nothing: unknown, expired and revoked look the same."""

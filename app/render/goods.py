@@ -11,7 +11,8 @@ from markupsafe import Markup
 from app.orders import RANK, Item, Order
 from app.render.words import Words
 
-Group = tuple[str, str, str, bool, int, Markup]  # state, heading, icon, open at first, how many, their rows
+Group = tuple[str, bool, Markup, Markup]  # state, open at first, its heading, its rows
+Head = Callable[[str, str, int], Markup]  # words, icon, how many
 UNITS: Final[dict[str | None, str]] = {
     None: "",
     "unit": "",
@@ -24,8 +25,8 @@ UNITS: Final[dict[str | None, str]] = {
 }
 
 
-def groups(order: Order, words: Words, row: Callable[[Item], Markup]) -> list[Group]:
-    """What became of the lines: a group of each state that occurs. `row` draws one line."""
+def groups(order: Order, words: Words, row: Callable[[Item], Markup], head: Head) -> list[Group]:
+    """What became of the lines: a group of each state that occurs. `row` draws one line, `head` a group's heading."""
     by: dict[str, list[Item]] = {}
     for item in order.items or ():
         by.setdefault(item.state, []).append(item)
@@ -36,7 +37,7 @@ def groups(order: Order, words: Words, row: Callable[[Item], Markup]) -> list[Gr
             continue
         if state == "pending":
             heading, wide = _todo(order, words, heading), len(by) == 1
-        made.append((state, heading, icon, wide, len(items), Markup("".join(map(row, items)))))
+        made.append((state, wide, head(heading, icon, len(items)), Markup("".join(map(row, items)))))
     return made
 
 

@@ -17,6 +17,8 @@ from app.orders import (
     went_back,
 )
 from app.render.cards import first
+from app.render.goods import Head
+from app.render.parts import Parts
 from app.render.times import stamp
 from app.render.words import Words, fill
 from app.settings import Store
@@ -36,7 +38,14 @@ class View(Struct, frozen=True):
     store: Store
     whole: bool
     row: Callable[[Item], Markup]
+    head: Head
+    parts: Parts
     link_hours: int
+
+    @property
+    def quarter(self) -> int:
+        """As long as it stays, `at` says the same of an instant."""
+        return int(self.now // 900)
 
     def at(self, instant: float | None) -> Markup:
         return Markup("") if instant is None else stamp(instant, self.now, self.zone, self.words.lang)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from types import SimpleNamespace
+from typing import Any
 
 from markupsafe import Markup
 
@@ -12,6 +13,7 @@ from app.orders import (
     Attention,
     Order,
     Promise,
+    attention,
     deadline,
     met,
 )
@@ -19,24 +21,35 @@ from app.render.said import MASKED, View, handed, waiting
 from app.render.times import day, hour
 
 
-def promise(order: Order, seen: View, shown: Attention) -> SimpleNamespace | None:
+def when(order: Order, seen: View) -> Markup | str:
+    """The promised window, and how sure it is. Nothing where none was promised."""
     promised, due = order.promised, deadline(order)
     if promised is None or due is None:
-        return None
+        return ""
     held = "on_hold" in order.flags
-    at, old, sure = promised.start or due, order.previous_promise, _sure(order, shown, held)
-    moved = old is not None and old != promised and not held
-    axis = None if held or met(order) or seen.now >= due else scale(promised.start, due, seen)
-    return SimpleNamespace(
-        range=window(promised, seen),
-        day=day(at, seen.now, seen.zone, seen.words.lang),
-        void=held,
-        moved=seen.words.say("moved", old=window(old, seen)) if old is not None and moved else "",
-        say="" if moved and sure == "promised" else seen.words.small[sure],
-        axis=axis,
-        start=int(promised.start or 0),
-        due=int(due),
+    sure = _sure(order, attention(order, seen.now), held)
+    # The page moves the line on by itself, so that a minute is near enough.
+    minute = None if held or met(order) or seen.now >= due else int(seen.now // 60)
+    facts = promised, order.previous_promise, held, sure, minute, order.store, seen.quarter
+    return seen.parts.keep(
+        "when", facts, lambda: _window(promised, due, order.previous_promise, held, sure, minute, seen)
     )
+
+
+def _window(
+    promised: Promise, due: float, old: Promise | None, held: bool, sure: str, minute: int | None, seen: View
+) -> dict[str, Any]:
+    moved = old is not None and old != promised and not held
+    return {
+        "range": window(promised, seen),
+        "day": day(promised.start or due, seen.now, seen.zone, seen.words.lang),
+        "void": held,
+        "moved": seen.words.say("moved", old=window(old, seen)) if old is not None and moved else "",
+        "say": "" if moved and sure == "promised" else seen.words.small[sure],
+        "axis": None if minute is None else scale(promised.start, due, minute * 60.0, seen),
+        "start": int(promised.start or 0),
+        "due": int(due),
+    }
 
 
 def _sure(order: Order, shown: Attention, held: bool) -> str:
@@ -60,16 +73,26 @@ def window(promise: Promise, seen: View) -> Markup:
     return seen.words.say("from", time=seen.at(promise.start))
 
 
-def scale(start: float | None, due: float, seen: View) -> SimpleNamespace:
+def scale(start: float | None, due: float, now: float, seen: View) -> SimpleNamespace:
     """The promised window on a line that begins now; the page moves it on."""
-    begin = start if start is not None and start > seen.now else seen.now
-    left = (begin - seen.now) / (due - seen.now) * 80
+    begin = start if start is not None and start > now else now
+    left = (begin - now) / (due - now) * 80
     shown = hour(begin, seen.zone) if 14 <= left <= 45 else ""
     end = seen.words.say("promised_by", time=hour(due, seen.zone))
     return SimpleNamespace(x=f"{left:.1f}%", width=f"{80 - left:.1f}%", start=shown, end=end)
 
 
 # ---- steps ----
+
+
+def line(order: Order, seen: View) -> Markup:
+    """The line of steps."""
+    since = tuple([flagged(order, flag) for flag in order.flags if flag in ("on_hold", "returning")])
+    facts = (
+        order.stage, order.fulfilment, order.flags, since, order.timeline, order.placed_at, order.first, order.arrival,
+        order.ended_at, order.end is None, order.store, seen.quarter,
+    )  # fmt: skip
+    return seen.parts.keep("line", facts, lambda: {"steps": steps(order, seen)})
 
 
 def steps(order: Order, seen: View) -> list[tuple[str, str, Markup]]:

@@ -10,7 +10,6 @@ from app.orders import (
     RANK,
     Arrival,
     Order,
-    attention,
     counted,
     may_be_here,
     may_check_in,
@@ -21,33 +20,73 @@ from app.render.cards import first, wait_level, wait_share
 from app.render.goods import groups, money
 from app.render.lanes import counts
 from app.render.said import CALLING, MASKED, View, counting, handed, notes, said, sentence, waiting
-from app.render.steps import promise, steps
-from app.render.times import exact, lasting, since
+from app.render.steps import line, when
+from app.render.times import exact, lasting, since, zone_name
 from app.render.words import fill
 
 
 def view(order: Order, seen: View) -> dict[str, Any]:
-    kind = order.fulfilment if order.fulfilment in seen.words.kinds else "delivery"
-    icon, title = seen.words.kinds[kind]
     arrival = waiting(order)
     name = sentence(order, seen)
-    done, lines, _ = tally(order)
-    headline, lead = said(order, name, seen)
-    if counting(order, name):
-        lead = Markup(f"{seen.words.say('count', done=str(done), lines=str(lines))} {lead}")
-    shown = attention(order, seen.now)
     over = order.end is not None or RANK[order.stage] >= RANK["fulfilled"] or handed(order)
-    known = counted(order) and RANK[order.stage] >= RANK["preparing"] and not over
+    return {
+        "hero": _hero(order, name, seen), "when": "" if over or arrival else when(order, seen),
+        "line": line(order, seen), "goods": _goods(order, seen, over) if order.items else "",
+        "rest": _rest(order, seen, name in CALLING, over),
+        "wait": _wait(arrival, seen) if arrival else None, "arrivals": _arrivals(arrival, seen) if arrival else (),
+        "facts": _facts(order, seen, over),
+        "door": order.delivery_code if order.delivery_code and not over else None,
+        "call": name in CALLING, "phone": seen.store.phone, "over": over, "checkin": _checkin(order, seen),
+    }  # fmt: skip
+
+
+# ---- the parts that stay as long as what they tell ----
+
+
+def _hero(order: Order, name: str, seen: View) -> Markup:
+    count = tally(order)[:2] if counting(order, name) else None
+    facts = (
+        name, count, order.stage, order.flags, order.fulfilment, order.code, order.shopper, order.arrival, order.reason,
+        order.timeline, order.end is None, order.store, seen.quarter,
+    )  # fmt: skip
+    return seen.parts.keep("hero", facts, lambda: _headed(order, name, count, seen))
+
+
+def _headed(order: Order, name: str, count: tuple[int, int] | None, seen: View) -> dict[str, Any]:
+    icon, title = seen.words.kinds[order.fulfilment if order.fulfilment in seen.words.kinds else "delivery"]
+    headline, lead = said(order, name, seen)
+    if count is not None:
+        lead = Markup(f"{seen.words.say('count', done=str(count[0]), lines=str(count[1]))} {lead}")
     return {
         "icon": _icon(order, icon), "kind": title, "code": order.code or "", "headline": headline, "lead": lead,
-        "notes": notes(order, seen), "when": None if over or arrival else promise(order, seen, shown),
-        "steps": steps(order, seen), "wait": _wait(arrival, seen) if arrival else None,
-        "arrivals": _arrivals(arrival, seen) if arrival else (), "groups": groups(order, seen.words, seen.row),
+        "notes": notes(order, seen),
+    }  # fmt: skip
+
+
+def _goods(order: Order, seen: View, over: bool) -> Markup:
+    known = counted(order) and RANK[order.stage] >= RANK["preparing"] and not over
+    facts = order.items, order.stage, order.outcomes, known
+    return seen.parts.keep("goods", facts, lambda: _listed(order, seen, known))
+
+
+def _listed(order: Order, seen: View, known: bool) -> dict[str, Any]:
+    done, lines, _ = tally(order)
+    return {
+        "groups": groups(order, seen.words, seen.row, seen.head), "bar": _bar(order) if known else None,
         "count": seen.words.say("done_of", done=str(done), lines=str(lines)) if known else lines,
-        "bar": _bar(order) if known else None, "facts": _facts(order, seen, over),
-        "door": order.delivery_code if order.delivery_code and not over else None, "trail": _trail(order, seen, over),
-        "call": name in CALLING, "phone": seen.store.phone, "street": seen.store.street or seen.store.name,
-        "ends": _ends(order, seen), "over": over, "checkin": _checkin(order, seen),
+    }  # fmt: skip
+
+
+def _rest(order: Order, seen: View, call: bool, over: bool) -> Markup:
+    facts = (call, over, order.timeline, order.flags, order.arrival, order.ended_at, order.store, seen.quarter)
+    return seen.parts.keep("rest", facts, lambda: _closing(order, seen, call, over))
+
+
+def _closing(order: Order, seen: View, call: bool, over: bool) -> dict[str, Any]:
+    store = seen.store
+    return {
+        "trail": _trail(order, seen, over), "call": call, "phone": store.phone, "street": store.street or store.name,
+        "ends": _ends(order, seen), "zone": zone_name(seen.zone, seen.words.lang),
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from itertools import product
 import jinja2.runtime
 import markupsafe
 import pytest
+from msgspec.structs import replace
 
 from app.orders import (
     ITEM_STATES,
@@ -494,6 +495,29 @@ def test_times_are_the_stores_and_name_their_zone(render: Renderer) -> None:
     assert '<time datetime="2026-11-21T22:02:31Z">14:02:31</time>' in html
     assert '<time datetime="2026-11-21T22:42:31Z">14:42</time>' not in html
     assert '<time datetime="2026-11-21T22:42:00Z">14:42</time>' in html
+
+
+def test_what_is_remembered_of_a_page_is_never_out_of_date(render: Renderer) -> None:
+    """One field after another takes every value there is, at several times; an order never seen before has no memory."""
+    odd = (
+        order("G9", "ready", "curbside", arrival=outside("claimed", 90, "2", "Civic", "sam")),
+        replace(everything(), stage="canceled", reason=Reason("OTHER", "No van"), ended_at=NOW - 60),
+        replace(everything(), stage="preparing", flags=(), arrival=None, promised=Promise(NOW, NOW + 3600)),
+    )
+    samples, unlikely = [*day(), everything(), *odd], 0
+    for base, field in product(samples, Order.__struct_fields__):
+        if field in ("source", "provider", "ref"):
+            continue
+        for number, sample in enumerate(samples):
+            changed = replace(base, ref="same", **{field: getattr(sample, field)})
+            at = NOW + 500 * (number % 3)
+            try:
+                html = render.track(replace(changed, ref=f"{field}-{number}-{base.ref}"), at)
+            except (KeyError, AssertionError):  # no order is like that
+                unlikely += 1
+                continue
+            assert render.track(changed, at) == html, field
+    assert unlikely < 200
 
 
 def test_an_ended_link_says_the_same_for_everyone(render: Renderer) -> None:
