@@ -1,4 +1,4 @@
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check words bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -16,6 +16,9 @@ check: setup  ## style and types
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/ruff format --check --quiet
 	@.venv/bin/mypy --no-error-summary
+
+words: setup  ## new texts into the catalogues of translations (docs/languages.md)
+	@.ci/words $(ARGS)
 
 bench: setup  ## the figures, one JSON line each
 	@.venv/bin/python -m bench $(ARGS)

@@ -15,6 +15,7 @@ from app.errors import Fatal
 
 SECRET_LEAST: Final = 24  # characters; a shorter secret can be guessed
 ID_MOST: Final = 64
+LANGUAGES: Final = ("en", "es", "pl", "sv")  # of customers; each but the first has a catalogue in render/locale
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,6 +50,7 @@ class Store(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     currency: str | None = None
     street: str | None = None
     phone: str | None = None
+    language: str = LANGUAGES[0]  # of what hangs in the shop: signs, the screen of what is ready
 
     @property
     def zone(self) -> tzinfo:
@@ -156,6 +158,7 @@ def _store(index: int, table: dict[str, Any]) -> Store:
     store: Store = _convert(table, Store, f"[[stores]] number {index + 1}")
     _name(store.id, f"stores[{index}].id")
     _zone(store.timezone, f"stores.{store.id}.timezone")
+    _need(store.language in LANGUAGES, f"stores.{store.id}.language", "one of " + ", ".join(LANGUAGES))
     return store
 
 

@@ -1,5 +1,6 @@
 // Checking in: what the form says is kept until the server has it, through a lost network and a page that closes.
 
+import { inLanguage } from "./lang.js";
 import { now, say } from "./live.js";
 
 const AGAIN = 4000; // ms between two tries
@@ -97,10 +98,10 @@ async function send() {
 function sent(what) {
   if (recall(kept) === what) keep(kept, null); // unless something newer waits
   draft.bay = draft.vehicle = null;
-  history.replaceState(null, "", path);
+  history.replaceState(null, "", inLanguage(path));
   tell("");
   // The news comes over the socket; where there is none, from a fresh page.
-  setTimeout(() => document.documentElement.dataset.live === "live" || location.replace(path), 1500);
+  setTimeout(() => document.documentElement.dataset.live === "live" || location.replace(inLanguage(path)), 1500);
 }
 
 function drop(why) {

@@ -14,7 +14,8 @@ const chip = document.getElementById("fresh");
 const asOf = document.getElementById("as-of");
 const spoken = document.getElementById("say");
 const zone = root.dataset.zone || "UTC";
-const clockFace = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const units = (root.dataset.units || "s|min|h|days").split("|");
+const clockFace = new Intl.DateTimeFormat(root.dataset.locale || "en-GB", { timeZone: zone, timeStyle: "medium" });
 
 let feed = document.getElementById("feed");
 let skew = Number(root.dataset.now) * 1000 - Date.now();
@@ -182,9 +183,9 @@ function speak() {
 
 function figure(seconds, sign = "") {
   if (seconds < 600) return [`${sign}${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`, ""];
-  if (seconds < 7200) return [`${sign}${Math.floor(seconds / 60)}`, "min"];
-  if (seconds < 172800) return [`${sign}${Math.floor(seconds / 3600)}`, "h"];
-  return [`${sign}${Math.floor(seconds / 86400)}`, "days"];
+  if (seconds < 7200) return [`${sign}${Math.floor(seconds / 60)}`, units[1]];
+  if (seconds < 172800) return [`${sign}${Math.floor(seconds / 3600)}`, units[2]];
+  return [`${sign}${Math.floor(seconds / 86400)}`, units[3]];
 }
 
 const CLOCKS = {
@@ -197,7 +198,7 @@ const CLOCKS = {
   },
   age(at, is) {
     const gone = Math.max(Math.floor(is - at), 0);
-    return gone < 600 ? [String(Math.floor(gone / 60)), "min"] : figure(gone);
+    return gone < 600 ? [String(Math.floor(gone / 60)), units[1]] : figure(gone);
   },
 };
 
@@ -214,7 +215,7 @@ function clock(element, is) {
 
 function ago(element, is) {
   const gone = Math.max(Math.floor(is - Number(element.dataset.ago)), 0);
-  put(element, gone < 60 ? `${gone} s` : (gone < 600 ? [Math.floor(gone / 60), "min"] : figure(gone)).join(" "));
+  put(element, gone < 60 ? `${gone} ${units[0]}` : (gone < 600 ? [Math.floor(gone / 60), units[1]] : figure(gone)).join(" "));
 }
 
 /** The bar under a waiting person: six minutes wide; amber from two, red from five. */

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell
-from app.render import cards, lanes, ledger, screens
+from app.render import cards, lanes, ledger, local, screens
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where
 from app.render.escape import install
@@ -25,8 +25,8 @@ from app.render.parts import PAGES_MOST, Parts
 from app.render.said import View
 from app.render.times import exact, lasting, since, today, zone_name
 from app.render.track import view
-from app.render.words import words
-from app.settings import Store
+from app.render.words import Words, words
+from app.settings import LANGUAGES, Store
 
 __all__ = ["EDITION", "STATIC", "Card", "Feed", "Health", "Pane", "Renderer", "card_id"]
 
@@ -91,7 +91,7 @@ class Pane(Struct, frozen=True):
 
 
 class Renderer:
-    """`feeds` by source id, `stores` by id; `lang` is one of the languages there are words for (only "en" yet)."""
+    """`feeds` by source id, `stores` by id; `lang` is one of the languages there are words for."""
 
     def __init__(
         self, stores: Mapping[str, Store], *, feeds: Mapping[str, Feed], public_url: str, link_hours: int = 24
@@ -128,11 +128,13 @@ class Renderer:
             name: self._env.get_template(f"{name}.html") for name in ("hero", "when", "line", "goods", "group", "rest")
         }
         self._pages: dict[tuple[str, str, str, bool], Parts] = {}
+        for lang in LANGUAGES:  # a broken catalogue stops the start
+            words(lang)
 
-    def page(self, name: str, **values: object) -> str:
+    def page(self, name: str, lang: str = "en", **values: object) -> str:
         """A page of its own: "login" (error, next), "stores" (stores, user, role), "error" (status, title, detail,
         again)."""
-        return self._env.get_template(f"{name}.html").render(lang="en", **values)
+        return self._env.get_template(f"{name}.html").render(lang=lang, words=words(lang).page, **values)
 
     # ---- the board ----
 
@@ -319,33 +321,38 @@ class Renderer:
         position: str,
         bay: str = "",
         note: str = "",
+        picked: bool = False,
     ) -> str:
-        """`bay`: what the sign said that was scanned. `note`: what stood in the way of what was asked for."""
+        """`bay`: what the sign said that was scanned. `note`: what stood in the way of what was asked for. `picked`:
+        the language was chosen on the page, so that its links keep it."""
         store = self._stores.get(order.store or "", NOWHERE)
+        told = words(lang, store.timezone)
         return self._env.get_template("track.html").render(
-            lang=lang, store=store, token=token, position=position, now=int(now), audience=audience,
+            lang=lang, others=told.others, picked=picked, path=f"/t/{quote(token, safe='')}",
+            locale=told.tag.replace("_", "-"), store=store, token=token, position=position, now=int(now),
+            audience=audience,
             inner=Markup(self.track(order, now, audience=audience, lang=lang, bay=bay)), bay=bay, note=note,
-            words=words(lang).page, as_of=exact(now, store.zone), zone=zone_name(store.zone, lang),
+            words=told.page, as_of=local.exact(int(now), store.zone, told.tag), zone=zone_name(store.zone, told.tag),
             leaves=store.id if order.fulfilment in PICKUPS else "",
         )  # fmt: skip
 
     def track(self, order: Order, now: float, *, audience: str = "track", lang: str = "en", bay: str = "") -> str:
         """The inside of the tracking page's live region. `audience` "delegate": no address, no prices."""
         store = self._stores.get(order.store or "", NOWHERE)
-        told, whole = words(lang), audience != "delegate"
-        row, parts = partial(self._row, lang), self._parts(order, lang, whole)
+        told, whole = words(lang, store.timezone), audience != "delegate"
+        row, parts = partial(self._row, told), self._parts(order, told, whole)
         shown = view(order, View(now, store.zone, told, store, whole, row, self._head, parts, self._link_hours))
         shown["words"] = told.page
         if shown["checkin"] is not None and bay in store.bays:
             shown["checkin"].bay = bay
         return filled(self._order, shown)
 
-    def _parts(self, order: Order, lang: str, whole: bool) -> Parts:
+    def _parts(self, order: Order, told: Words, whole: bool) -> Parts:
         """What is remembered of an order's page."""
-        name = order.source, order.ref, lang, whole
+        name = order.source, order.ref, told.tag, whole
         known = self._pages.get(name)
         if known is None:
-            known = self._pages[name] = Parts(partial(self._draw_part, words(lang).page))
+            known = self._pages[name] = Parts(partial(self._draw_part, told.page))
             if len(self._pages) > PAGES_MOST:
                 del self._pages[next(iter(self._pages))]
         return known
@@ -353,26 +360,40 @@ class Renderer:
     def _draw_part(self, page: SimpleNamespace, name: str, values: dict[str, Any]) -> Markup:
         return Markup(filled(self._drawn[name], {**values, "words": page}))
 
-    def _draw_row(self, lang: str, item: Item) -> Markup:
-        qty, name, aside, swaps = line(item, words(lang))
+    def _draw_row(self, told: Words, item: Item) -> Markup:
+        qty, name, aside, swaps = line(item, told)
         return Markup(self._item.render(qty=qty, name=name, aside=aside, swaps=swaps))
 
     def _draw_head(self, heading: str, icon: str, many: int) -> Markup:
         return Markup(filled(self._drawn["group"], {"heading": heading, "icon": icon, "many": many}))
 
-    def ended_page(self, lang: str) -> str:
-        """For every link that opens nothing: unknown, expired and revoked look the same."""
-        told = words(lang).page
-        lead = told.gone_lead.format(long=lasting(self._link_hours, lang))
-        return self._env.get_template("ended.html").render(lang=lang, words=told, lead=lead)
+    def told(self, text: str, lang: str) -> str:
+        """A marked text of anywhere in a language; one that is not comes back as it is."""
+        return words(lang).told(text)
 
-    def sign_page(self, store: Store, bay: str, *, sheet: bool = False, wrong: str = "", code: str = "") -> str:
-        """A bay's sign: the sheet to print, or what a phone that scanned it sees."""
-        told = words("en").page
+    def ended_page(self, lang: str, path: str = "") -> str:
+        """For every link that opens nothing: unknown, expired and revoked look the same."""
+        told = words(lang)
+        lead = told.page.gone_lead.format(long=lasting(self._link_hours, told.tag))
+        return self._env.get_template("ended.html").render(
+            lang=lang, others=told.others, words=told.page, lead=lead, path=path, bay=""
+        )
+
+    def sheet_page(self, store: Store, bay: str) -> str:
+        """A bay's sign to print, in the store's language."""
         url = f"{self._public}/c/{quote(store.id, safe='')}/{quote(bay, safe='')}"
-        values = {"store": store, "bay": bay, "words": told, "url": url, "code": code, "qr": Markup(drawn(url))}
-        said = getattr(told, wrong) if wrong else ""
-        return self._env.get_template("sheet.html" if sheet else "sign.html").render(lang="en", wrong=said, **values)
+        return self._env.get_template("sheet.html").render(
+            lang=store.language, words=words(store.language).page, store=store, bay=bay, url=url, qr=Markup(drawn(url))
+        )
+
+    def sign_page(self, store: Store, bay: str, *, lang: str = "en", wrong: str = "", code: str = "") -> str:
+        """What a phone sees that scanned a bay's sign. `wrong`: the name of what to say of the last try."""
+        told = words(lang)
+        return self._env.get_template("sign.html").render(
+            lang=lang, others=told.others, words=told.page, store=store, bay=bay, code=code,
+            path=f"/c/{quote(store.id, safe='')}/{quote(bay, safe='')}",
+            wrong=getattr(told.page, wrong) if wrong else "",
+        )  # fmt: skip
 
     def whole_track(self, inner: str) -> str:
         return f'<hx-partial hx-target="#track" hx-swap="innerMorph">{inner}</hx-partial>'

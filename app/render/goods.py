@@ -1,14 +1,12 @@
-"""A customer's items in groups, and amounts of money."""
+"""A customer's items in groups."""
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final
 
-from babel.numbers import format_currency, format_decimal
 from markupsafe import Markup
 
 from app.orders import RANK, Item, Order
+from app.render.local import number
 from app.render.words import Words
 
 Group = tuple[str, bool, Markup, Markup]  # state, open at first, its heading, its rows
@@ -58,7 +56,12 @@ def line(item: Item, words: Words) -> tuple[str | Markup, str, str | Markup, lis
         return asked, name, "", [_instead(r.name or r.id, r.quantity, r.unit, words) for r in item.replacements]
     got = item.fulfilled
     if item.state == "partial" and got is not None:
-        return asked, name, words.say("part", got=number(got), asked=number(item.quantity or 0)), []
+        return (
+            asked,
+            name,
+            words.say("part", got=number(got, words.tag), asked=number(item.quantity or 0, words.tag)),
+            [],
+        )
     if item.state == "found" and got is not None and item.unit != item.fulfilled_unit and item.fulfilled_unit:
         return asked, name, words.say("weighed", got=amount(got, item.fulfilled_unit, words)), []
     return asked, name, "", []
@@ -73,18 +76,5 @@ def amount(quantity: float | None, unit: str | None, words: Words) -> str:
     if quantity is None:
         return ""
     short = UNITS.get(unit, unit)
-    return f"{number(quantity)} {short}" if short else words.small["units"].format(count=number(quantity))
-
-
-@lru_cache(1024)
-def number(value: float) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-@lru_cache(2048)
-def money(amount: str, currency: str | None, lang: str) -> str:
-    try:
-        value = Decimal(amount)
-    except InvalidOperation:
-        return amount
-    return format_currency(value, currency, locale=lang) if currency else format_decimal(value, "#,##0.00", locale=lang)
+    figure = number(quantity, words.tag)
+    return f"{figure} {short}" if short else words.small["units"].format(count=figure)

@@ -18,8 +18,8 @@ from app.orders import (
 )
 from app.render.cards import first
 from app.render.goods import Head
+from app.render.local import clock, dated, exact, stamp
 from app.render.parts import Parts
-from app.render.times import stamp
 from app.render.words import Words, fill
 from app.settings import Store
 
@@ -48,7 +48,15 @@ class View(Struct, frozen=True):
         return int(self.now // 900)
 
     def at(self, instant: float | None) -> Markup:
-        return Markup("") if instant is None else stamp(instant, self.now, self.zone, self.words.lang)
+        return Markup("") if instant is None else stamp(instant, self.now, self.zone, self.words.tag)
+
+    def exact(self, instant: float | None) -> Markup:
+        return Markup("") if instant is None else exact(int(instant), self.zone, self.words.tag)
+
+    def when(self, instant: float) -> Markup:
+        """The instant within a sentence: "at 14:05", "on Sun, 22 Nov at 14:05"."""
+        time, day = clock(instant, self.zone, self.words.tag), dated(instant, self.now, self.zone, self.words.tag)
+        return self.words.say("on", day=day, time=time) if day else self.words.say("at", time=time)
 
 
 def handed(order: Order) -> bool:
@@ -67,9 +75,10 @@ def said(order: Order, name: str, seen: View) -> tuple[Markup, Markup]:
     told = seen.words.said
     who = first(order.shopper.name) if order.shopper else ""
     if name in ("claimed", "cannot_find") and order.arrival is not None:
-        who = first(order.arrival.claimed_by).capitalize()
-    values = {"who": who, "code": order.code or "", "at": _moment(order, name, seen)}
-    headline, lead = told[name]
+        who = first(order.arrival.claimed_by).capitalize() or seen.words.small["somebody"]
+    at = _moment(order, name)
+    values = {"who": who, "code": order.code or "", "when": seen.when(at) if at is not None else ""}
+    headline, lead = (told.get(name + "@") if at is not None else None) or told[name]
     lead = _lead(order, name, lead, values, seen)
     return fill(headline, values), lead
 
@@ -104,16 +113,13 @@ def _staged(order: Order, stage: str, seen: View) -> str:
     return stage + "+" if known and stage + "+" in seen.words.said else stage
 
 
-def _moment(order: Order, name: str, seen: View) -> Markup:
-    """The " at 14:05" of what the sentence tells, where it is known."""
-    at = None
+def _moment(order: Order, name: str) -> float | None:
+    """When that was which the sentence tells, where it is known."""
     if name in ("seen", "claimed") and order.arrival is not None:
-        at = order.arrival.shown_at or order.arrival.at
-    elif name.endswith("fulfilled"):
-        at = order.arrival.ended_at if order.arrival and handed(order) else _since(order, "fulfilled")
-    elif name.startswith("in_transit"):
-        at = _since(order, "in_transit")
-    return seen.words.say("at", time=seen.at(at)) if at is not None else Markup("")
+        return order.arrival.shown_at or order.arrival.at
+    if name.endswith("fulfilled"):
+        return order.arrival.ended_at if order.arrival and handed(order) else _since(order, "fulfilled")
+    return _since(order, "in_transit") if name.startswith("in_transit") else None
 
 
 def _since(order: Order, stage: str) -> float | None:
@@ -151,8 +157,9 @@ def counting(order: Order, name: str) -> bool:
 
 def spelled(seconds: float, seen: View) -> str:
     minutes, rest = divmod(int(seconds), 60)
-    said = [seen.words.say("minutes", count=str(minutes))] if minutes else []
-    return " ".join([*said, seen.words.say("seconds", count=str(rest))] if rest else said)
+    if minutes and rest:
+        return seen.words.say("minutes_seconds", minutes=str(minutes), seconds=str(rest))
+    return seen.words.say("minutes", count=str(minutes)) if minutes else seen.words.say("seconds", count=str(rest))
 
 
 def reason(order: Order, seen: View) -> str:
@@ -168,8 +175,7 @@ def notes(order: Order, seen: View) -> list[tuple[str, str, Markup]]:
     back = went_back(order)
     if back is not None and order.end is None:
         step = seen.words.backs.get(back.stage) or seen.words.trail[back.stage]
-        at = seen.words.say("at", time=seen.at(back.at))
-        notes.append(("changed", "undo-2", seen.words.say("back", at=at, step=step)))
+        notes.append(("changed", "undo-2", seen.words.say("back", when=seen.when(back.at), step=step)))
     if "payment_failed" in order.flags:
         notes.append(("late", "circle-x", Markup(seen.words.small["payment_failed"])))
     return notes

@@ -17,8 +17,8 @@ from app.orders import (
     deadline,
     met,
 )
+from app.render.local import day, hour
 from app.render.said import MASKED, View, handed, waiting
-from app.render.times import day, hour
 
 
 def when(order: Order, seen: View) -> Markup | str:
@@ -42,7 +42,7 @@ def _window(
     moved = old is not None and old != promised and not held
     return {
         "range": window(promised, seen),
-        "day": day(promised.start or due, seen.now, seen.zone, seen.words.lang),
+        "day": day(promised.start or due, seen.now, seen.zone, seen.words.tag),
         "void": held,
         "moved": seen.words.say("moved", old=window(old, seen)) if old is not None and moved else "",
         "say": "" if moved and sure == "promised" else seen.words.small[sure],
@@ -77,8 +77,8 @@ def scale(start: float | None, due: float, now: float, seen: View) -> SimpleName
     """The promised window on a line that begins now; the page moves it on."""
     begin = start if start is not None and start > now else now
     left = (begin - now) / (due - now) * 80
-    shown = hour(begin, seen.zone) if 14 <= left <= 45 else ""
-    end = seen.words.say("promised_by", time=hour(due, seen.zone))
+    shown = hour(begin, seen.zone, seen.words.tag) if 14 <= left <= 45 else ""
+    end = seen.words.say("promised_by", time=hour(due, seen.zone, seen.words.tag))
     return SimpleNamespace(x=f"{left:.1f}%", width=f"{80 - left:.1f}%", start=shown, end=end)
 
 

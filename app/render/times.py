@@ -1,5 +1,6 @@
 """Instants and lengths of time as people read them. Every instant is Unix seconds and is shown in a store's zone."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -12,6 +13,7 @@ from markupsafe import Markup
 SECONDS_UNDER: Final = 600  # seconds matter below this
 HOURS_FROM: Final = 7200
 DAYS_FROM: Final = 172_800
+UNITS: Final = ("s", "min", "h", "days")
 
 
 def stamp(at: float, now: float, zone: tzinfo, lang: str = "en") -> Markup:
@@ -27,16 +29,6 @@ def _stamp(minute: int, quarter: int, zone: tzinfo, lang: str) -> Markup:
     if there.date() != datetime.fromtimestamp(quarter * 900, zone).date():
         shown = f"{format_date(there, 'EEE d MMM', locale=lang)}, {shown}"
     return Markup(f'<time datetime="{there.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}">{shown}</time>')
-
-
-def hour(at: float, zone: tzinfo) -> str:
-    """The time alone, for where no element can stand."""
-    return _hour(int(at // 60), zone)
-
-
-@lru_cache(2048)
-def _hour(minute: int, zone: tzinfo) -> str:
-    return f"{datetime.fromtimestamp(minute * 60, zone):%H:%M}"
 
 
 def exact(at: float, zone: tzinfo) -> Markup:
@@ -75,10 +67,10 @@ def until(at: float, now: float) -> tuple[str, str]:
     return _figure(abs(left), "−" if left < 0 else "")
 
 
-def since(at: float, now: float) -> tuple[str, str]:
-    """A wait's figure and unit: always with seconds, for an hour."""
+def since(at: float, now: float, units: Sequence[str] = UNITS) -> tuple[str, str]:
+    """A wait's figure and unit: always with seconds, for an hour. `units`: a language's own."""
     gone = max(int(now - at), 0)
-    return (f"{gone // 60}:{gone % 60:02d}", "") if gone < 3600 else _figure(gone, "")
+    return (f"{gone // 60}:{gone % 60:02d}", "") if gone < 3600 else _figure(gone, "", units)
 
 
 def age(at: float, now: float) -> tuple[str, str]:
@@ -90,14 +82,14 @@ def _minutes(seconds: float) -> tuple[str, str]:
     return str(max(int(seconds // 60), 0)), "min"
 
 
-def _figure(seconds: int, sign: str) -> tuple[str, str]:
+def _figure(seconds: int, sign: str, units: Sequence[str] = UNITS) -> tuple[str, str]:
     if seconds < SECONDS_UNDER:
         return f"{sign}{seconds // 60}:{seconds % 60:02d}", ""
     if seconds < HOURS_FROM:
-        return f"{sign}{seconds // 60}", "min"
+        return f"{sign}{seconds // 60}", units[1]
     if seconds < DAYS_FROM:
-        return f"{sign}{seconds // 3600}", "h"
-    return f"{sign}{seconds // 86400}", "days"
+        return f"{sign}{seconds // 3600}", units[2]
+    return f"{sign}{seconds // 86400}", units[3]
 
 
 def ago(at: float, now: float) -> Markup:
@@ -112,10 +104,11 @@ def brief(seconds: float) -> tuple[str, str]:
     return _figure(whole, "") if whole >= SECONDS_UNDER else (str(whole // 60), "min")
 
 
-def lasting(hours: int, lang: str) -> str:
+@lru_cache(64)
+def lasting(hours: int, tag: str) -> str:
     """A whole length of time in full: "1 day", "36 hours"."""
     unit, count = ("duration-day", hours // 24) if hours % 24 == 0 else ("duration-hour", hours)
-    return format_unit(count, unit, "long", locale=lang)
+    return format_unit(count, unit, "long", locale=tag)
 
 
 def lasted(seconds: float) -> str:

@@ -17,11 +17,12 @@ from app.orders import (
     tally,
 )
 from app.render.cards import first, wait_level, wait_share
-from app.render.goods import groups, money
+from app.render.goods import groups
 from app.render.lanes import counts
+from app.render.local import money
 from app.render.said import CALLING, MASKED, View, counting, handed, notes, said, sentence, waiting
 from app.render.steps import line, when
-from app.render.times import exact, lasting, since, zone_name
+from app.render.times import lasting, since, zone_name
 from app.render.words import fill
 
 
@@ -86,7 +87,7 @@ def _closing(order: Order, seen: View, call: bool, over: bool) -> dict[str, Any]
     store = seen.store
     return {
         "trail": _trail(order, seen, over), "call": call, "phone": store.phone, "street": store.street or store.name,
-        "ends": _ends(order, seen), "zone": zone_name(seen.zone, seen.words.lang),
+        "ends": _ends(order, seen), "zone": zone_name(seen.zone, seen.words.tag),
     }  # fmt: skip
 
 
@@ -122,27 +123,26 @@ def _checkin(order: Order, seen: View) -> SimpleNamespace | None:
 def _wait(arrival: Arrival, seen: View) -> SimpleNamespace:
     gone = max(seen.now - arrival.at, 0.0)
     level = wait_level(gone)
-    clock = since(arrival.at, seen.now)[0]
     return SimpleNamespace(
-        since=int(arrival.at), clock=clock, tone=level or "here", level=level, share=wait_share(gone)
+        since=int(arrival.at),
+        clock=since(arrival.at, seen.now, seen.words.units),
+        tone=level or "here",
+        level=level,
+        share=wait_share(gone),
     )
 
 
 def _arrivals(arrival: Arrival, seen: View) -> list[tuple[bool, str | Markup, Markup]]:
     """What has happened to the check-in, and what is next: done, words, time."""
     told = seen.words.trail
-    lines: list[tuple[bool, str | Markup, Markup]] = [(True, told["saved"], exact(arrival.at, seen.zone))]
     shown = arrival.shown_at
-    lines.append(
-        (
-            shown is not None or arrival.claimed_by is not None,
-            told["screen"],
-            exact(shown, seen.zone) if shown else Markup(""),
-        )
-    )
+    lines: list[tuple[bool, str | Markup, Markup]] = [
+        (True, told["saved"], seen.exact(arrival.at)),
+        (shown is not None or arrival.claimed_by is not None, told["screen"], seen.exact(shown)),
+    ]
     if arrival.claimed_by:
-        at = exact(arrival.claimed_at, seen.zone) if arrival.claimed_at else Markup("")
-        lines.append((True, fill(told["took"], {"who": first(arrival.claimed_by).capitalize()}), at))
+        who = first(arrival.claimed_by).capitalize()
+        lines.append((True, fill(told["took"], {"who": who}), seen.exact(arrival.claimed_at)))
     return [*lines, (False, told["hands"], Markup(""))]
 
 
@@ -166,7 +166,7 @@ def _facts(order: Order, seen: View, over: bool) -> list[tuple[str, str]]:
         facts.append((page.bags, str(order.bags)))
     if seen.whole:
         if order.total is not None:
-            facts.append((page.total, money(order.total.amount, order.total.currency, seen.words.lang)))
+            facts.append((page.total, money(order.total.amount, order.total.currency, seen.words.tag)))
         facts += _destination(order, page)
     return facts
 
@@ -210,5 +210,5 @@ def _ends(order: Order, seen: View) -> Markup | str:
     page = seen.words.page
     over = over_at(order)
     if over is None:
-        return str(page.ends_later.format(long=lasting(seen.link_hours, seen.words.lang)))
-    return fill(page.ends_at, {"when": seen.at(over + seen.link_hours * 3600)})
+        return str(page.ends_later.format(long=lasting(seen.link_hours, seen.words.tag)))
+    return fill(page.ends_at, {"when": seen.when(over + seen.link_hours * 3600)})

@@ -1,6 +1,7 @@
-"""Every word a customer reads, in one place, ready for gettext: `_` marks a text, `Words` holds one language's.
+"""Every word a customer reads, in one place: `_`, `p_` and `n_` mark a text, `Words` holds one language's.
 
-`{name}` is filled in, escaped; `<b>` is ours.
+`{name}` is filled in, escaped; `<b>` is ours. A text is a whole sentence or label, never a part of one; `{when}` stands
+for "at 14:05" or "on Sun, 22 Nov at 14:05" as a whole. A new text needs its translations: `make words`.
 """
 
 from collections.abc import Mapping
@@ -8,23 +9,20 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Final
 
-from babel.support import NullTranslations
 from markupsafe import Markup
 
 from app.render.escape import escaped
-
-
-def _(text: str) -> str:
-    return text
-
+from app.render.local import number
+from app.render.tongue import Plural, _, called, catalogue, n_, p_, tell, written
+from app.settings import LANGUAGES
 
 PAGE: Final[dict[str, str]] = {
-    "live": _("Live"),
+    "live": p_("up to date", "Live"),
     "catching_up": _("Catching up"),
     "offline": _("Offline"),
-    "ended": _("Ended"),
+    "ended": p_("no longer up to date, ever", "Ended"),
     "as_of": _("as of"),
-    "when": _("When"),
+    "when": _("When it comes"),
     "steps": _("Steps"),
     "your_items": _("Your items"),
     "help": _("Something wrong?"),
@@ -32,15 +30,15 @@ PAGE: Final[dict[str, str]] = {
     "happened": _("What happened"),
     "privacy": _("This page needs no account, sets no cookie and asks nobody else for anything."),
     "ends_later": _("It ends {long} after you have your order."),
-    "ends_at": _("It forgets your details on {when}."),
+    "ends_at": _("It forgets your details {when}."),
     "times": _("Times are {zone}."),
     "noscript": _("This page renews itself every 30 seconds."),
-    "now": _("now"),
+    "now": p_("the begin of an axis of time", "now"),
     "wait": _("Your wait"),
     "same_clock": _("the shop sees this same clock"),
     "goal": _("We aim for 2 minutes. At 5 the whole shop is called."),
     "door": _("At the door"),
-    "to": _("To"),
+    "to": p_("where an order is brought", "To"),
     "waiting_for_you": _("Waiting for you"),
     "totals": _("Your order"),
     "code": _("Code"),
@@ -86,6 +84,10 @@ PAGE: Final[dict[str, str]] = {
     "sign_many": _("That was tried too often. Wait a minute, or call the shop."),
     "sign_print": _("Print this sign"),
     "bay": _("Bay"),
+    "language": _("Language"),
+    "again_helps": _("Trying again in a moment may help."),
+    "again_wont": _("Trying the same again won’t help."),
+    "start": _("To the start page"),
 }
 
 KINDS: Final[dict[str, tuple[str, str]]] = {
@@ -100,10 +102,12 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
 # The line of steps: the rank each begins at, and its word.
 STEPS: Final[dict[str, tuple[tuple[int, str], ...]]] = {
     "delivery": (
-        (0, _("Received")), (40, _("Picking")), (50, _("Packed")), (80, _("On its way")), (90, _("Yours")),
+        (0, _("Received")), (40, _("Picking")), (50, _("Packed")), (80, _("On its way")), (90, p_("step", "Yours")),
     ),
-    "pickup": ((0, _("Received")), (40, _("Packing")), (65, _("Ready")), (75, _("Here")), (90, _("Yours"))),
-    "in_store": ((0, _("In the shop")), (50, _("Left")), (90, _("Receipt"))),
+    "pickup": (
+        (0, _("Received")), (40, _("Packing")), (65, _("Ready")), (75, p_("step", "Here")), (90, p_("step", "Yours")),
+    ),
+    "in_store": ((0, _("In the shop")), (50, p_("step", "Left")), (90, p_("step", "Receipt"))),
 }  # fmt: skip
 
 BAD: Final[dict[str, str]] = {
@@ -140,10 +144,14 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     "ready": (_("Your order is packed."), _("It waits for a courier.")),
     "courier_at_store": (_("The courier is at the shop."), _("Your order leaves in a moment.")),
     "arrived": (_("You are here."), _("We are bringing your order to you.")),
-    "in_transit": (_("Your order is on its way."), _("It left the shop{at}.")),
-    "in_transit+": (_("Your order is on its way."), _("It left the shop{at} with <b>{who}</b>.")),
-    "pickup:fulfilled": (_("Handed over{at}."), _("Everything is yours. Thank you.")),
-    "fulfilled": (_("Delivered{at}."), _("Everything is yours. Thank you.")),
+    "in_transit": (_("Your order is on its way."), _("It has left the shop.")),
+    "in_transit@": (_("Your order is on its way."), _("It left the shop {when}.")),
+    "in_transit+": (_("Your order is on its way."), _("<b>{who}</b> is bringing it to you.")),
+    "in_transit+@": (_("Your order is on its way."), _("It left the shop {when} with <b>{who}</b>.")),
+    "pickup:fulfilled": (_("Handed over."), _("Everything is yours. Thank you.")),
+    "pickup:fulfilled@": (_("Handed over {when}."), _("Everything is yours. Thank you.")),
+    "fulfilled": (_("Delivered."), _("Everything is yours. Thank you.")),
+    "fulfilled@": (_("Delivered {when}."), _("Everything is yours. Thank you.")),
     "in_store:fulfilled": (_("Thank you for coming."), _("Your receipt is settled.")),
     "in_store:picked": (_("You have left the shop."), _("Your receipt follows in a few minutes.")),
     "canceled": (_("Your order was cancelled."), _("Nothing more will happen with it.")),
@@ -158,8 +166,8 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     "on_my_way": (_("See you soon."), _("The shop knows that you are coming.")),
     "here": (_("We have your check-in."), _("It is on its way to the shop’s screens.")),
     "unseen": (_("We have your check-in. Nobody has seen it yet."), _("A call is quicker now.")),
-    "seen": (_("We saw you{at}."), _("Somebody is about to bring your order out.")),
-    "claimed": (_("We saw you{at}. {who} is bringing it out."), _("Stay where you are.")),
+    "seen": (_("We saw you {when}."), _("Somebody is about to bring your order out.")),
+    "claimed": (_("We saw you {when}. {who} is bringing it out."), _("Stay where you are.")),
     "unseen_here": ("", _("Please come in, or ask somebody of the shop.")),
     "cannot_find": (
         _("{who} is outside and can’t see you."),
@@ -169,9 +177,11 @@ SAID: Final[dict[str, tuple[str, str]]] = {
 }
 
 SMALL: Final[dict[str, str]] = {
-    "at": _(" at {time}"),
+    "at": _("at {time}"),
+    "on": _("on {day} at {time}"),
+    "somebody": _("Somebody"),
     "in_bay": _("You are in <b>bay {bay}</b>."),
-    "count": _("<b>{done} of {lines}</b> are done."),
+    "count": _("<b>{done} of {lines}</b> done."),
     "done_of": _("{done} of {lines} done"),
     "by": _("by {time}"),
     "from": _("from {time}"),
@@ -182,14 +192,14 @@ SMALL: Final[dict[str, str]] = {
     "behind": _("The promised time has passed."),
     "risk": _("It may come a little after that."),
     "on_time": _("On time so far."),
-    "back": _("{step}{at}."),
+    "back": _("{step} {when}."),
     "ready": _("It is ready and waits for you."),
     "payment_failed": _("The payment did not go through. The shop will be in touch."),
     "left": _("It was left without you"),
-    "bag": _("1"),
     "units": _("{count} ×"),
     "seconds": _("{count} s"),
     "minutes": _("{count} min"),
+    "minutes_seconds": _("{minutes} min {seconds} s"),
     "held": _("On hold"),
     "going_back": _("Going back"),
     "part": _("{got} of {asked}"),
@@ -260,17 +270,48 @@ BACKS: Final[dict[str, str]] = {
 }
 
 
-class Words:
-    """One language. Attributes of `page` are what the templates print as they are."""
+# what is counted; `{count}` is the number, written as the language does
+MANY: Final[dict[str, Plural]] = {
+    "items": n_("{count} item", "{count} items"),
+}
 
-    def __init__(self, translations: NullTranslations, lang: str) -> None:
-        told = translations.gettext
+# what a customer can be told has gone wrong: titles in app/errors.py, details where they are raised
+ERRORS: Final = (
+    _("Something went wrong on our side"),
+    _("The body can't be read"),
+    _("The secret is missing or wrong"),
+    _("Not allowed"),
+    _("Not found"),
+    _("This address does not take that method"),
+    _("That is not possible now"),
+    _("The body is too large"),
+    _("This kind of body is not taken"),
+    _("The request does not fit"),
+    _("Too many tries"),
+    _("The store is away, try again shortly"),
+)
+
+# units of the page's own clocks: seconds, minutes, hours, days (of which there are two at least)
+UNITS: Final = (_("s"), _("min"), _("h"), _("days"))
+
+
+class Words:
+    """One language, as it is written where a store stands. Attributes of `page` are what the templates print as they
+    are. `lang` is the language, `tag` the locale of figures, `others` every language with its own name."""
+
+    def __init__(self, lang: str, tag: str) -> None:
+        self._catalogue = catalogue(lang)
         self.lang = lang
+        self.tag = tag
+        self.others = tuple((other, called(other)) for other in LANGUAGES)
+        told = self.told
         self.page = SimpleNamespace(**{name: told(text) for name, text in PAGE.items()})
+        self.units = tuple(map(told, UNITS))
+        self.page.units = "|".join(self.units)
         self.kinds = {name: (icon, told(text)) for name, (icon, text) in KINDS.items()}
         self.steps = {name: tuple((rank, told(text)) for rank, text in steps) for name, steps in STEPS.items()}
         self.bad = {name: told(text) for name, text in BAD.items()}
-        self.said = {name: (told(a) if a else "", told(b)) for name, (a, b) in SAID.items()}
+        self.said = {name: (told(a), told(b)) for name, (a, b) in SAID.items()}
         self.small = {name: told(text) for name, text in SMALL.items()}
         self.reasons = {name: told(text) for name, text in REASONS.items()}
         self.groups = tuple((state, told(text), icon, wide) for state, text, icon, wide in GROUPS)
@@ -278,8 +319,17 @@ class Words:
         self.backs = {name: told(text) for name, text in BACKS.items()}
         self.trail = {name: told(text) for name, text in TRAIL.items()}
 
+    def told(self, text: str) -> str:
+        """Any marked text; one that is not comes back as it is."""
+        return tell(self._catalogue, text)
+
     def say(self, name: str, **values: str | Markup) -> Markup:
         return fill(self.small[name], values)
+
+    @lru_cache(1024)  # noqa: B019  (there are a handful of languages, and they stay)
+    def many(self, name: str, count: int) -> str:
+        """A number of something, in the plural form that the language gives it."""
+        return self._catalogue.ngettext(*MANY[name], count).format(count=number(count, self.tag))
 
 
 def fill(text: str, values: Mapping[str, str | Markup]) -> Markup:
@@ -287,6 +337,12 @@ def fill(text: str, values: Mapping[str, str | Markup]) -> Markup:
     return Markup(text.format(**{k: v if type(v) is Markup else escaped(v) for k, v in values.items()}))
 
 
-@lru_cache(8)
-def words(lang: str) -> Words:
-    return Words(NullTranslations(), lang)
+@lru_cache
+def words(lang: str, zone: str = "") -> Words:
+    """`zone`: the name of the store's time zone, which tells how figures are written there."""
+    return _words(lang, written(lang, zone))
+
+
+@lru_cache
+def _words(lang: str, tag: str) -> Words:
+    return Words(lang, tag)

@@ -12,20 +12,21 @@ from litestar.response import Redirect
 from app.errors import Away, Invalid, Problem, TooLarge, Unknown, WrongMethod
 from app.render import Renderer
 from app.web.site import HEADERS, PRIVATE, SignIn
+from app.web.tongue import PATHS, tongue
 
 log = structlog.get_logger()
 
 _BY_STATUS: Final[dict[int, type[Problem]]] = {404: Unknown, 405: WrongMethod, 413: TooLarge, 400: Invalid}
 
 
-def problem(error: Problem) -> bytes:
-    """RFC 9457 problem details."""
+def problem(error: Problem, title: str = "", detail: str = "") -> bytes:
+    """RFC 9457 problem details. `title`, `detail`: in the language of who reads them, if another than ours."""
     return msgspec.json.encode(
         {
             "type": "about:blank",
-            "title": error.title,
+            "title": title or error.title,
             "status": error.status,
-            "detail": str(error),
+            "detail": detail or str(error),
             "retry": error.again,
         }
     )
@@ -41,14 +42,19 @@ class Failures:
         headers = {**HEADERS, **PRIVATE}
         if isinstance(error, Away):
             headers["Retry-After"] = str(error.retry_after)
+        spoken = tongue(request) if request.url.path.startswith(PATHS) else None
+        title, detail = error.title, str(error)
+        if spoken is not None:
+            title, detail = (self._render.told(text, spoken.lang) for text in (title, detail))
+            headers |= spoken.headers
         if _page(request):
             body = self._render.page(
-                "error", status=error.status, title=error.title, detail=str(error), again=error.again
-            )
+                "error", spoken.lang if spoken else "en", status=error.status, title=title, detail=detail,
+                again=error.again, start=spoken is None,
+            )  # fmt: skip
             return Response(body, status_code=error.status, media_type="text/html", headers=headers)
-        return Response(
-            problem(error), status_code=error.status, media_type="application/problem+json", headers=headers
-        )
+        said = problem(error, title, detail)
+        return Response(said, status_code=error.status, media_type="application/problem+json", headers=headers)
 
     def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
         kind = _BY_STATUS.get(error.status_code, Problem)

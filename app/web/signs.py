@@ -13,8 +13,10 @@ from litestar.response import Redirect
 from app.errors import Unknown
 from app.orders import PICKUPS, Order
 from app.providers.signing import same_text
+from app.render.tongue import _
 from app.settings import Store
 from app.web.site import PRIVATE, SECRET, Site
+from app.web.tongue import Tongue, tongue
 
 Call = Request[Any, Any, Any]
 Form = dict[str, str]
@@ -28,15 +30,16 @@ DIGITS: Final = 4
 def standing(site: Site, store: str, bay: str) -> Store:
     known = site.settings.stores.get(store)
     if known is None or bay not in known.bays:
-        raise Unknown("There is no such bay. Ask in the shop.")
+        raise Unknown(_("There is no such bay. Ask in the shop."))
     return known
 
 
 @get("/c/{store:str}/{bay:str}")
 async def sign(request: Call, site: NamedDependency[Site], store: FromPath[str], bay: FromPath[str]) -> Response[str]:
     home = standing(site, store, bay)
-    page = site.render.sign_page(home, bay, sheet="print" in request.query_params)
-    return Response(page, media_type="text/html", headers=dict(PRIVATE))
+    if "print" in request.query_params:
+        return Response(site.render.sheet_page(home, bay), media_type="text/html", headers=dict(PRIVATE))
+    return _page(site, home, bay, tongue(request))
 
 
 @post("/c/{store:str}/{bay:str}", status_code=303)
@@ -50,15 +53,17 @@ async def seek(
     site.guard(request)
     home = standing(site, store, bay)
     peer = request.client.host if request.client else ""
+    spoken = tongue(request)
     code = data.get("code", "").strip()[:CODE_MOST]
     if not await site.people.tries(f"sign {peer}", TRIES, WINDOW):
-        return _again(site, home, bay, code, "sign_many", 429)
+        return _page(site, home, bay, spoken, code=code, wrong="sign_many", status=429)
     order = await meant(site, store, code, data.get("digits", "").strip())
     if order is None:
-        return _again(site, home, bay, code, "sign_wrong", 404)
+        return _page(site, home, bay, spoken, code=code, wrong="sign_wrong", status=404)
     # Four digits are a weak proof: what they open shows no address and no price.
     _, token = await site.links.make(order.key, "delegate", site.clock())
-    return Redirect(f"/t/{token}?bay={quote(bay, safe='')}", status_code=303, headers={**PRIVATE, **SECRET})
+    to = spoken.kept(f"/t/{token}?bay={quote(bay, safe='')}")
+    return Redirect(to, status_code=303, headers={**PRIVATE, **SECRET})
 
 
 async def meant(site: Site, store: str, code: str, digits: str) -> Order | None:
@@ -75,9 +80,11 @@ def fits(order: Order, digits: str) -> bool:
     return len(known) == DIGITS == len(digits) and same_text(known, digits)
 
 
-def _again(site: Site, store: Store, bay: str, code: str, wrong: str, status: int) -> Response[str]:
-    page = site.render.sign_page(store, bay, wrong=wrong, code=code)
-    return Response(page, status_code=status, media_type="text/html", headers=dict(PRIVATE))
+def _page(
+    site: Site, store: Store, bay: str, spoken: Tongue, *, code: str = "", wrong: str = "", status: int = 200
+) -> Response[str]:
+    page = site.render.sign_page(store, bay, lang=spoken.lang, wrong=wrong, code=code)
+    return Response(page, status_code=status, media_type="text/html", headers={**PRIVATE, **spoken.headers})
 
 
 HANDLERS: Final = (sign, seek)

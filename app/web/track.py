@@ -1,6 +1,7 @@
 """The customer's page. Wrong, expired and revoked links look the same, and say nothing."""
 
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from litestar import Request, Response, WebSocket, get, post, websocket
 from litestar.di import NamedDependency
@@ -8,18 +9,20 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
 
-from app.errors import Away, Conflict, Invalid, Problem, TooMany, Unknown
+from app.errors import Away, Conflict, Invalid, TooMany, Unknown
 from app.orders import PICKUPS, Order, OrderEvent, Step, may_be_here, may_check_in
+from app.render.tongue import _
 from app.settings import Store
 from app.store.links import Link
 from app.web.links import opened
 from app.web.live import hold, member, refuse
 from app.web.site import PRIVATE, SECRET, Site
+from app.web.tongue import Tongue, tongue
 
 Call = Request[Any, Any, Any]
 Form = dict[str, str]
 STATES: Final = ("on_my_way", "here")
-VEHICLE_MOST: Final = 64  # characters
+VEHICLE_MOST: Final = 64  # characters; a sentence says so
 TAPS: Final = 5  # check-ins a link, in WINDOW seconds
 WINDOW: Final = 60
 AUDIENCE: Final = {"customer": "track", "delegate": "delegate"}
@@ -32,21 +35,34 @@ async def page(
     token: FromPath[str],
     bay: Annotated[str, QueryParameter(name="bay")] = "",
 ) -> Response[str]:
+    spoken = tongue(request)
     try:
         link, order = await opened(site, token, request)
     except Unknown:
-        return ended(site)
-    return shown(site, token, link, order, bay=bay)
+        return ended(site, token, spoken)
+    return shown(site, token, link, order, spoken, bay=bay)
 
 
-def ended(site: Site) -> Response[str]:
-    return Response(
-        site.render.ended_page("en"), status_code=404, media_type="text/html", headers={**PRIVATE, **SECRET}
-    )
+def ended(site: Site, token: str, spoken: Tongue) -> Response[str]:
+    body = site.render.ended_page(spoken.lang, path=f"/t/{quote(token, safe='')}")
+    return _answer(body, 404, spoken)
+
+
+def _answer(body: str, status: int, spoken: Tongue) -> Response[str]:
+    headers = {**PRIVATE, **SECRET, **spoken.headers}
+    return Response(body, status_code=status, media_type="text/html", headers=headers)
 
 
 def shown(
-    site: Site, token: str, link: Link, order: Order, *, bay: str = "", note: str = "", status: int = 200
+    site: Site,
+    token: str,
+    link: Link,
+    order: Order,
+    spoken: Tongue,
+    *,
+    bay: str = "",
+    note: str = "",
+    status: int = 200,
 ) -> Response[str]:
     store = site.settings.stores.get(order.store or "")
     body = site.render.track_page(
@@ -54,12 +70,13 @@ def shown(
         site.clock(),
         token=token,
         audience=AUDIENCE[link.kind],
-        lang="en",
+        lang=spoken.lang,
+        picked=spoken.picked,
         position=f"{site.relay.epoch}:{order.rev}",
         bay=bay if store is not None and bay in store.bays else "",
         note=note,
     )
-    return Response(body, status_code=status, media_type="text/html", headers={**PRIVATE, **SECRET})
+    return _answer(body, status, spoken)
 
 
 # ---- checking in ----
@@ -75,30 +92,28 @@ async def arrival(
     """A form's answer is a page; what a script sends gets 204, or the problem."""
     site.guard(request, keyed=True)
     script = "hx-request" in request.headers
+    spoken = tongue(request)
     try:
         link, order = await opened(site, token, request)
     except Unknown:
         if script:
             raise
-        return ended(site)
+        return ended(site, token, spoken)
     try:
         await checked_in(site, link, order, data)
     except (Conflict, Invalid, TooMany) as error:
-        return _refused(site, token, link, order, error, script)
+        if script:
+            raise
+        note = site.render.told(str(error), spoken.lang)
+        return shown(site, token, link, order, spoken, note=note, status=error.status)
     if script:
         return Response(None, status_code=204, headers={**PRIVATE, **SECRET})
-    return Redirect(f"/t/{token}", status_code=303, headers={**PRIVATE, **SECRET})
-
-
-def _refused(site: Site, token: str, link: Link, order: Order, error: Problem, script: bool) -> Response[str]:
-    if script:
-        raise error
-    return shown(site, token, link, order, note=str(error), status=error.status)
+    return Redirect(spoken.kept(f"/t/{token}"), status_code=303, headers={**PRIVATE, **SECRET})
 
 
 async def checked_in(site: Site, link: Link, order: Order, data: Form) -> None:
     if not await site.people.tries(f"arrival {link.id}", TAPS, WINDOW):
-        raise TooMany("That was a lot at once. Wait a minute, then tell us again, or call the shop.")
+        raise TooMany(_("That was a lot at once. Wait a minute, then tell us again, or call the shop."))
     step = wished(data, site.settings.stores.get(order.store or ""))
     was = order.arrival.state if order.arrival else None
     if was is None or step.state != was:  # a repeat is fine at any moment
@@ -110,7 +125,7 @@ async def checked_in(site: Site, link: Link, order: Order, data: Form) -> None:
     outcome = await site.intake.take(event)
     if outcome.verdict == "refused":
         timely(outcome.order, step.state, site.clock())
-        raise Conflict("You are checked in already. The page shows what is so.")
+        raise Conflict(_("You are checked in already. The page shows what is so."))
 
 
 def wished(data: Form, store: Store | None) -> Step:
@@ -120,22 +135,22 @@ def wished(data: Form, store: Store | None) -> Step:
     if state not in STATES:
         raise Invalid("state must be on_my_way or here.")
     if bay and (store is None or bay not in store.bays):
-        raise Invalid("There is no such bay at this shop.")
+        raise Invalid(_("There is no such bay at this shop."))
     if len(vehicle) > VEHICLE_MOST or not vehicle.isprintable():
-        raise Invalid(f"Say your car in at most {VEHICLE_MOST} letters, on one line.")
+        raise Invalid(_("Say your car in at most 64 letters, on one line."))
     return Step(state, bay, vehicle or None)
 
 
 def timely(order: Order, state: str, now: float) -> None:
     """Raises Conflict, in words, where it is not the moment for it."""
     if order.fulfilment not in PICKUPS:
-        raise Conflict("This order is brought to you. There is nothing to check in for.")
+        raise Conflict(_("This order is brought to you. There is nothing to check in for."))
     if order.end is not None or (order.arrival is not None and order.arrival.state == "handed_over"):
-        raise Conflict("This order is over. Nothing waits for you any more.")
+        raise Conflict(_("This order is over. Nothing waits for you any more."))
     if not may_check_in(order, now):
-        raise Conflict("It is too early to check in. You can as soon as your order is packed.")
+        raise Conflict(_("It is too early to check in. You can as soon as your order is packed."))
     if state == "here" and not may_be_here(order, now):
-        raise Conflict("You have just said that you are on your way. Tell us that you are here in a minute.")
+        raise Conflict(_("You have just said that you are on your way. Tell us that you are here in a minute."))
 
 
 @websocket("/live/track/{token:str}")
@@ -150,7 +165,9 @@ async def live(socket: WebSocket[Any, Any, Any], site: NamedDependency[Site], to
         return await refuse(socket, 1013)
     joined = await member(site, socket, link=link.id)
     if joined is not None:
-        await hold(socket, joined[0], site.relay.join_track(link.key, AUDIENCE[link.kind], "en", *joined))
+        await hold(
+            socket, joined[0], site.relay.join_track(link.key, AUDIENCE[link.kind], tongue(socket).lang, *joined)
+        )
     return None
 
 

@@ -253,7 +253,7 @@ def screens(render: Renderer, value: str) -> list[str]:
         own.page("error", status=404, title=value, detail=value, again=True),
         own.ended_page("en"),
         own.sign_page(store, value, wrong="sign_wrong", code=value),
-        own.sign_page(store, value, sheet=True),
+        own.sheet_page(store, value),
     ]
 
 
@@ -389,10 +389,10 @@ def test_every_arrival_reads_right(render: Renderer, state: str) -> None:
     said = text(render.track(order("G31", "ready", "curbside", arrival=arrival), NOW))
     wanted = {
         "on_my_way": "See you soon.",
-        "here": "We saw you at 14:01.",
+        "here": "We saw you at 2:01 PM.",
         "claimed": "Sam is bringing it out. You are in bay 3",
         "cannot_find": "Sam is outside and can’t see you. You are in bay 3",
-        "handed_over": "Handed over at 14:02. You waited 1 min 7 s",
+        "handed_over": "Handed over at 2:02 PM. You waited 1 min 7 s",
     }
     assert " ".join(wanted[state].split()) in said.replace(" .", "."), said
 
@@ -436,7 +436,7 @@ def test_nothing_is_called_unpicked_where_nobody_reports_picking(render: Rendere
 def test_a_step_back_is_told_plainly(render: Renderer) -> None:
     went = next(o for o in day() if o.ref == "88208")
     said = text(render.track(went, NOW))
-    assert "Back to picking at 14:01" in said
+    assert "Back to picking at 2:01 PM" in said
     assert "Everything picked" in said
     card = render.card(went, NOW)
     assert card is not None
@@ -492,9 +492,9 @@ def test_a_board_shows_first_name_and_initial_only(render: Renderer) -> None:
 def test_times_are_the_stores_and_name_their_zone(render: Renderer) -> None:
     html = render.track_page(everything(), NOW, token="t", position="e:1")
     assert "Times are Pacific Time (Los Angeles)." in html
-    assert '<time datetime="2026-11-21T22:02:31Z">14:02:31</time>' in html
-    assert '<time datetime="2026-11-21T22:42:31Z">14:42</time>' not in html
-    assert '<time datetime="2026-11-21T22:42:00Z">14:42</time>' in html
+    assert '<time datetime="2026-11-21T22:02:31Z">2:02:31 PM</time>' in html
+    assert '<time datetime="2026-11-21T22:42:31Z">2:42 PM</time>' not in html
+    assert '<time datetime="2026-11-21T22:42:00Z">2:42 PM</time>' in html
 
 
 def test_what_is_remembered_of_a_page_is_never_out_of_date(render: Renderer) -> None:
@@ -552,7 +552,7 @@ def test_what_may_be_said_next(render: Renderer, audience: str) -> None:
 
 
 def test_a_sheet_carries_its_own_address(render: Renderer) -> None:
-    sheet = render.sign_page(STORE, "3", sheet=True)
+    sheet = render.sheet_page(STORE, "3")
     assert "/c/68/3</p>" in sheet
     assert sheet.count('class="qr"') == 1
     assert "style=" not in sheet
