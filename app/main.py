@@ -41,6 +41,7 @@ from app.render import EDITION, STATIC, Feed, Renderer
 from app.services.work import Shelves, Work
 from app.settings import Settings, load
 from app.store.clients import commands, lines, listening
+from app.store.days import Days
 from app.store.feeds import Feeds
 from app.store.follows import Follows
 from app.store.grants import Grants
@@ -52,7 +53,7 @@ from app.store.positions import Positions
 from app.store.quarantine import Quarantine
 from app.store.rates import Rates
 from app.store.screens import Screens
-from app.web import api, board, follow, health, held, ledger, screens, signs, staff, track
+from app.web import api, board, follow, health, held, ledger, screens, signs, staff, today, track
 from app.web.chips import Chips
 from app.web.failures import Failures
 from app.web.hooks import receiver
@@ -172,6 +173,7 @@ def _site(
         follows=shelves.follows,
         outbox=shelves.outbox,
         feeds=shelves.feeds,
+        days=Days(client),
         positions=shelves.positions,
         replay=work.replay.one,
         stirred=work.poller.stir,
@@ -186,6 +188,7 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
         route_handlers=[
             *board.HANDLERS,
             *ledger.HANDLERS,
+            *today.HANDLERS,
             *track.HANDLERS,
             *signs.HANDLERS,
             *screens.HANDLERS,

@@ -180,6 +180,11 @@ class Renderer:
         label = feed.label if feed is not None else order.provider
         return order.provider if order.provider in MARKS else "other", label[:1].upper(), label
 
+    def mark(self, source: str) -> tuple[str, str, str]:
+        """A source's shape and letter, and its order system's name."""
+        known = self._feeds.get(source, Feed("other", source))
+        return known.provider if known.provider in MARKS else "other", known.label[:1].upper(), known.label
+
     def board(self, store: Store, cards: Iterable[Card]) -> str:
         """The inside of the board's live region, the cards sorted by key."""
         return self._live.render(lanes=_sorted(cards, LANES), titles=TITLES)

@@ -79,7 +79,7 @@ class Watch:
                 raise
         for source in list(self._polls):
             polls = self._polls.pop(source)
-            await self._store.polled(source, polls.polls, polls.errors, polls.error)
+            await self._store.polled(source, polls.polls, polls.errors, polls.error, self._clock())
         for source, gate in self._gates.items():
             if self._told.get(source, "closed") != gate.state:
                 await self._store.breaker(source, gate.state)

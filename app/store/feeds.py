@@ -14,6 +14,9 @@ from app.store.line import Line
 GAP_LEAST: Final = 120.0  # seconds: a busy feed's short pause is no silence
 EVENTS_LEAST: Final = 20  # before that nothing is usual
 TIMES: Final = 3.0  # this many usual gaps without a word are a silence
+QUARTER: Final = 900  # seconds: every zone's midnight falls on a quarter of an hour
+DAY: Final = 86_400
+KEPT: Final = 35 * DAY  # seconds that a day's counts are kept
 
 
 class Feed(Struct, frozen=True, kw_only=True):
@@ -31,6 +34,15 @@ class Feed(Struct, frozen=True, kw_only=True):
 
     def silent(self, now: float) -> bool:
         return self.last is not None and self.usual is not None and now - self.last > TIMES * self.usual
+
+
+class Tally(Struct):
+    """What came of a source in a day. `silence`: the longest time between two of its events, in seconds."""
+
+    events: int = 0
+    polls: int = 0
+    errors: int = 0
+    silence: float | None = None
 
 
 class Heard(Struct):
@@ -55,14 +67,16 @@ class Feeds(Ask):
 
     async def heard(self, source: str, heard: Heard) -> None:
         gaps = [f"{gap:.3f}" for gap in heard.gaps[-50:]]
-        await self._line.call([source, repr(heard.first), repr(heard.last), heard.events, *gaps])
+        await self._line.call([source, repr(heard.first), repr(heard.last), heard.events, KEPT, *gaps])
 
-    async def polled(self, source: str, polls: int, errors: int, error: tuple[str, float] | None) -> None:
-        key = "ob:feed:" + source
+    async def polled(self, source: str, polls: int, errors: int, error: tuple[str, float] | None, now: float) -> None:
+        key, day, quarter = "ob:feed:" + source, _day(source, now), int(now // QUARTER * QUARTER)
         words: list[tuple[str | float, ...]] = []
         if error is not None:
             words.append(("HSET", key, "error", error[0], "error_at", repr(error[1])))
-        await self.every(("HINCRBY", key, "polls", polls), ("HINCRBY", key, "errors", errors), *words)
+        for name, count in (("polls", polls), ("errors", errors)):
+            words += [("HINCRBY", key, name, count), ("HINCRBY", day, f"{quarter}:{name}", count)]
+        await self.every(*words, ("EXPIRE", day, KEPT))
 
     async def breaker(self, source: str, state: str) -> None:
         await self.ask("HSET", "ob:feed:" + source, "breaker", state)
@@ -74,9 +88,40 @@ class Feeds(Ask):
         half = len(sources)
         return {source: _feed(rows[i], rows[half + i]) for i, source in enumerate(sources)}
 
+    async def tallies(self, sources: Sequence[str], start: float, end: float) -> dict[str, Tally | None]:
+        """What came of each source in [start, end); None where nothing was counted."""
+        days = range(int(start // DAY), int((end - 1) // DAY) + 1)
+        keys = [(source, _day(source, day * DAY)) for source in sources for day in days]
+        rows = await self.every(*(("HGETALL", key) for _, key in keys)) if keys else []
+        found: dict[str, Tally | None] = dict.fromkeys(sources)
+        for (source, _), row in zip(keys, rows, strict=True):
+            for name, value in _pairs(row):
+                at, _, kind = name.decode().partition(":")
+                if start <= int(at) < end:
+                    tally = found[source] = found[source] or Tally()
+                    _count(tally, kind, float(value), int(at) + QUARTER - start)
+        return found
+
+
+def _day(source: str, at: float) -> str:
+    return f"ob:feedday:{source}:{int(at // DAY)}"
+
+
+def _pairs(row: Any) -> Iterable[tuple[bytes, bytes]]:
+    return row.items() if isinstance(row, dict) else zip(row[::2], row[1::2], strict=True)
+
+
+def _count(tally: Tally, kind: str, value: float, since: float) -> None:
+    """`since`: seconds of the day gone by then. A silence that began before it, a night's, is none of the day's."""
+    if kind == "gap":
+        if value <= since:
+            tally.silence = max(tally.silence or 0.0, value)
+    else:
+        setattr(tally, kind, getattr(tally, kind) + int(value))
+
 
 def _feed(row: Any, gaps: Iterable[bytes]) -> Feed:
-    said = row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True))
+    said = dict(_pairs(row))
     events, lengths = int(said.get(b"events", 0)), [float(gap) for gap in gaps]
     usual = max(median(lengths), GAP_LEAST) if lengths and events >= EVENTS_LEAST else None
     error = said.get(b"error")

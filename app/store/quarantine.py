@@ -1,5 +1,6 @@
 """What could not be read or understood, kept whole for a week, to be looked at and tried again after a fix."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -60,6 +61,11 @@ class Quarantine(Ask):
                 if kept is not None:
                     found.append(kept)
         return sorted(found, key=lambda kept: -kept.heard)[:count]
+
+    async def counts(self, sources: Sequence[str], start: float, end: float) -> dict[str, int]:
+        """How many entries of each source were received in [start, end)."""
+        words = [("ZCOUNT", "ob:q:" + source, repr(start), f"({end!r}") for source in sources]
+        return dict(zip(sources, await self.every(*words), strict=True)) if sources else {}
 
     async def drop(self, entry: Kept) -> None:
         size = await self.ask("HGET", "ob:qe:" + entry.id, "z")

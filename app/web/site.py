@@ -14,6 +14,7 @@ from app.providers.signing import same_text
 from app.relay import Relay
 from app.render import Renderer
 from app.settings import Settings, Store
+from app.store.days import Days
 from app.store.feeds import Feeds
 from app.store.follows import Follows
 from app.store.links import Links
@@ -63,6 +64,7 @@ class Site(Struct, frozen=True, kw_only=True):
     follows: Follows
     outbox: Outbox
     feeds: Feeds
+    days: Days
     positions: Positions
     replay: Callable[[Kept], Awaitable[str | None]]  # None where it worked, else what stands in its way
     guesses: Guesses = field(default_factory=Guesses)

@@ -19,6 +19,7 @@ FLOORS = [  # top to bottom
     {"wire"},
     {"sandbox"},
     {"render", "settings", "metrics"},
+    {"figures"},
     {"orders"},
     {"errors"},
 ]
