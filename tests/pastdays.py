@@ -32,7 +32,9 @@ async def put(house: House, orders: Iterable[Order]) -> None:
     for order in orders:
         entry = line(Line(order.first, None, "applied", "new", "jane"))
         state = "done" if order.end is not None else "open"
-        await house.site.orders.commit(Write(order.key, "", "", entry, order.first, order=order, changed=True, state=state))
+        await house.site.orders.commit(
+            Write(order.key, "", "", entry, order.first, order=order, changed=True, state=state)
+        )
 
 
 def busy(day: float, count: int, seed: int = 1, end: float = 10**12) -> list[Order]:
@@ -49,7 +51,7 @@ def busy(day: float, count: int, seed: int = 1, end: float = 10**12) -> list[Ord
         way = [("placed", 0.0), ("preparing", 0.1), ("picked", 0.55), ("ready", 0.65)]
         way += [] if pickup else [("in_transit", 0.75)]
         timeline = (*(Entry(stage, came + took * part) for stage, part in way), Entry("fulfilled", ended))
-        source, provider = (("jane-68", "jane") if pickup else ("lola", "lolamarket"))
+        source, provider = ("jane-68", "jane") if pickup else ("lola", "lolamarket")
         made.append(
             over(
                 f"{seed}-{len(made)}", came, ended_at=ended, fulfilment=kind, timeline=timeline, source=source,

@@ -99,7 +99,7 @@ class Feeds(Ask):
                 at, _, kind = name.decode().partition(":")
                 if start <= int(at) < end:
                     tally = found[source] = found[source] or Tally()
-                    _count(tally, kind, float(value), int(at) + QUARTER - start)
+                    _count(tally, kind, value, start)
         return found
 
 
@@ -111,11 +111,12 @@ def _pairs(row: Any) -> Iterable[tuple[bytes, bytes]]:
     return row.items() if isinstance(row, dict) else zip(row[::2], row[1::2], strict=True)
 
 
-def _count(tally: Tally, kind: str, value: float, since: float) -> None:
-    """`since`: seconds of the day gone by then. A silence that began before it, a night's, is none of the day's."""
+def _count(tally: Tally, kind: str, value: bytes, start: float) -> None:
+    """A silence that began before the day, a night's, is none of the day's."""
     if kind == "gap":
-        if value <= since:
-            tally.silence = max(tally.silence or 0.0, value)
+        length, since = (float(part) for part in value.split())
+        if since >= start:
+            tally.silence = max(tally.silence or 0.0, length)
     else:
         setattr(tally, kind, getattr(tally, kind) + int(value))
 
