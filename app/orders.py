@@ -278,9 +278,10 @@ def newer(stamp: Stamp, other: Stamp | None) -> bool:
     """May what was stamped so replace what was stamped like the other?"""
     if other is None:
         return True
-    if stamp.at is None or other.at is None:
+    at, was = stamp.at, other.at
+    if at is None or was is None:
         return stamp.heard >= other.heard
-    later = (stamp.at, stamp.rank, stamp.digest) > (other.at, other.rank, other.digest)
+    later = at > was if at != was else (stamp.rank, stamp.digest) > (other.rank, other.digest)
     return later and not (other.borrowed and stamp.heard < other.heard)
 
 
@@ -402,14 +403,19 @@ def _set(order: Order, name: str, stamp: Stamp) -> bool:
 
 
 def _facets(order: Order, event: OrderEvent, stamp: Stamp) -> int:
-    stale = 0
+    stale, stamps = 0, order.stamps
+    last, fresh, kept = None, True, stamp  # as of a facet that was never set
     for name in FACETS:
         value = getattr(event, name)
         if value is None:
             continue
-        if not _set(order, name, stamp):
+        was = stamps.get(name)
+        if was is not last:  # most facets were set together: what holds of one stamp needs asking once
+            last, fresh, kept = was, newer(stamp, was), lasting(stamp, was)
+        if not fresh:
             stale += 1
             continue
+        stamps[name] = kept
         if name == "promised" and event.policy != "event_time" and order.promised not in (None, value):
             order.previous_promise = order.promised
         setattr(order, name, value)
@@ -420,8 +426,9 @@ def _items(order: Order, items: tuple[Item, ...], whole: bool, stamp: Stamp) -> 
     """Line by line, each with its own stamp. A whole list also says their order, and ends the lines it leaves out."""
     if not items and not whole:
         return 0
-    lines = {item.id: item for item in (*(order.items or ()), *order.gone)}
-    listed = [item.id for item in (order.items or ())[: order.listed]]
+    known = order.items or ()
+    lines = {item.id: item for item in (*known, *order.gone)}
+    listed = [item.id for item in known[: order.listed]]
     if whole and _set(order, "items", stamp):
         listed = list(dict.fromkeys(item.id for item in items))
     floor = order.stamps.get("items")
@@ -429,6 +436,9 @@ def _items(order: Order, items: tuple[Item, ...], whole: bool, stamp: Stamp) -> 
     for item in items:
         lines[item.id], fresh = _line(order, lines.get(item.id), item, stamp)
         stale += not fresh or (floor is not None and older(stamp, floor))
+    if not whole and not order.gone and len(lines) == len(known):  # the same lines: each keeps its place
+        order.items = tuple([lines[item.id] for item in known])
+        return stale
     ended = {key for key in lines if floor is not None and older(order.stamps["item:" + key], floor)}
     rest = sorted(lines.keys() - ended - set(listed), key=_natural)
     order.items = tuple(lines[key] for key in [*listed, *rest])
@@ -446,6 +456,8 @@ def _line(order: Order, was: Item | None, item: Item, stamp: Stamp) -> tuple[Ite
     line = item if fresh or was is None else was
     for facet in ("name", "image_url") if was is not None else ():
         known, said = getattr(was, facet), getattr(item, facet)
+        if known is None and said is None:
+            continue
         since = order.stamps.pop(f"{facet}:{item.id}", before) if known is not None else None
         if said is not None and newer(stamp, since):
             known, since = said, lasting(stamp, since)

@@ -150,7 +150,8 @@ def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
         body.decode()
         if too_deep(body):
             raise Unreadable(f"The body is nested deeper than {DEPTH_MOST} levels.")
-        msgspec.json.decode(body)  # what the shape leaves out would pass unread: a lone surrogate, a number without end
+        if _odd(body):  # of what the shape leaves out, a lone surrogate and a number without end would pass unread
+            msgspec.json.decode(body)
         return decoder.decode(body)
     except UnicodeDecodeError:
         raise Unreadable("The body is not UTF-8.") from None
@@ -158,6 +159,15 @@ def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
         raise Unreadable("The body is nested too deep.") from None
     except msgspec.MsgspecError as error:
         raise Unreadable(f"The body does not fit: {error}") from None
+
+
+_FIGURES: Final = bytes.maketrans(b"123456789E", b"000000000e")
+
+
+def _odd(body: bytes) -> bool:
+    """May it hold a lone surrogate or a number that no float can hold? To look costs a third of decoding it all."""
+    flat = body.translate(_FIGURES)
+    return b"\\" in body or b"0e" in flat or b"0" * 300 in flat
 
 
 def too_deep(body: bytes) -> bool:

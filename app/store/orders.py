@@ -247,12 +247,12 @@ class Orders(Ask):
         await self._pubsub.subscribe("ob:node:" + self.node)
         own = self.node.encode()
         while True:
-            said = await self._pubsub.get_message(timeout=None)
-            if said is None or said["type"] != "message":
+            said = await self._pubsub.parse_response(block=True)
+            if said is None or said[0] != b"message":
+                await self._pubsub.handle_message(said)  # who is subscribed to what is kept there
                 continue
-            node, seq, rev, key = said["data"].split(b" ", 3)
-            store = said["channel"].decode()[5:]
-            yield Message(store, int(seq), int(rev), key.decode(), own=node == own)
+            node, seq, rev, key = said[2].split(b" ", 3)
+            yield Message(said[1].decode()[5:], int(seq), int(rev), key.decode(), own=node == own)
 
     async def ping(self) -> None:
         await self.ask("PING")

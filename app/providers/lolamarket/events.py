@@ -1,6 +1,7 @@
 """Lolamarket (Glovo XL): stamped events in two dialects, the document's and its repository's latest. Each carries what
 it is about and little else, so what an event leaves out is unchanged."""
 
+from functools import lru_cache
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -224,20 +225,22 @@ def _id(value: Id | None, what: str) -> str:
 
 
 def _window(source: Source, *slots: Slot | None) -> Promise | None:
-    slot = next((slot for slot in slots if slot is not None), None)
-    if slot is None:
+    for slot in slots:
+        if slot is not None:
+            break
+    else:
         return None
-    window = Promise(instant(slot.from_date, source.zone), instant(slot.to_date, source.zone))
-    return None if window == Promise() else window
+    start, end = instant(slot.from_date, source.zone), instant(slot.to_date, source.zone)
+    return None if start is None and end is None else Promise(start, end)
 
 
 def _shopper(person: Person | None) -> Shopper | None:
     if person is None:
         return None
     picture = person.picture or ""
-    shown = picture if picture.startswith("https://") and len(picture) <= 2000 else None
-    shopper = Shopper(text(person.id, ID_MOST), text(person.name), text(shown, 2000))
-    return None if shopper == Shopper() else shopper
+    shown = text(picture, 2000) if picture.startswith("https://") and len(picture) <= 2000 else None
+    own, name = text(person.id, ID_MOST), text(person.name)
+    return None if own is None and name is None and shown is None else Shopper(own, name, shown)
 
 
 def _reason(why: Why | None) -> Reason | None:
@@ -282,9 +285,9 @@ def _item(key: str, row: Article, kind: str) -> Item:
     return Item(
         key,
         quantity=row.quantity_requested,
-        unit=text(row.quantity_requested_unit, 20),
+        unit=_unit(row.quantity_requested_unit),
         fulfilled=row.quantity_fulfilled,
-        fulfilled_unit=text(row.quantity_fulfilled_unit, 20),
+        fulfilled_unit=_unit(row.quantity_fulfilled_unit),
         state=outcome(row, kind),
         replacements=tuple([_replacement(other) for other in _several(row.replacement)]) if row.replacement else (),
     )
@@ -296,8 +299,13 @@ def _replacement(other: Other) -> Replacement:
         _id(own, "A replacement's itemId"),
         text(other.shopper_provided_name),
         other.quantity_fulfilled,
-        text(other.quantity_fulfilled_unit, 20),
+        _unit(other.quantity_fulfilled_unit),
     )
+
+
+@lru_cache(256)  # a handful of words, twice in each line
+def _unit(word: str | None) -> str | None:
+    return text(word, 20)
 
 
 def outcome(row: Article, kind: str) -> str:
