@@ -249,7 +249,7 @@ class Orders(Ask):
         while True:
             said = await self._pubsub.parse_response(block=True)
             if said is None or said[0] != b"message":
-                await self._pubsub.handle_message(said)  # who is subscribed to what is kept there
+                await self._pubsub.handle_message(said)  # type: ignore[no-untyped-call]  # who is subscribed to what is kept there
                 continue
             node, seq, rev, key = said[2].split(b" ", 3)
             yield Message(said[1].decode()[5:], int(seq), int(rev), key.decode(), own=node == own)

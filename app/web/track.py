@@ -1,7 +1,6 @@
 """The customer's page. Wrong, expired and revoked links look the same, and say nothing."""
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from litestar import Request, Response, WebSocket, get, post, websocket
 from litestar.di import NamedDependency
@@ -39,12 +38,13 @@ async def page(
     try:
         link, order = await opened(site, token, request)
     except Unknown:
-        return ended(site, token, spoken)
+        return ended(site, spoken)
     return shown(site, token, link, order, spoken, bay=bay)
 
 
-def ended(site: Site, token: str, spoken: Tongue) -> Response[str]:
-    body = site.render.ended_page(spoken.lang, path=f"/t/{quote(token, safe='')}")
+def ended(site: Site, spoken: Tongue, path: str = "") -> Response[str]:
+    """The same for every link that opens nothing, to the byte: its own address is not on it. `path` leads back to it."""
+    body = site.render.ended_page(spoken.lang, path=path)
     return _answer(body, 404, spoken)
 
 
@@ -98,7 +98,7 @@ async def arrival(
     except Unknown:
         if script:
             raise
-        return ended(site, token, spoken)
+        return ended(site, spoken, path=".")
     try:
         await checked_in(site, link, order, data)
     except (Conflict, Invalid, TooMany) as error:
