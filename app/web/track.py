@@ -1,6 +1,7 @@
 """The customer's page. Wrong, expired and revoked links look the same, and say nothing."""
 
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from litestar import Request, Response, WebSocket, get, post, websocket
 from litestar.di import NamedDependency
@@ -42,10 +43,9 @@ async def page(
     return shown(site, token, link, order, spoken, bay=bay)
 
 
-def ended(site: Site, spoken: Tongue, path: str = "") -> Response[str]:
-    """The same for every link that opens nothing, to the byte: its own address is not on it. `path` leads back to it."""
-    body = site.render.ended_page(spoken.lang, path=path)
-    return _answer(body, 404, spoken)
+def ended(site: Site, spoken: Tongue) -> Response[str]:
+    """The same for every link that opens nothing, to the byte: its own address is not on it."""
+    return _answer(site.render.ended_page(spoken.lang), 404, spoken)
 
 
 def _answer(body: str, status: int, spoken: Tongue) -> Response[str]:
@@ -98,7 +98,7 @@ async def arrival(
     except Unknown:
         if script:
             raise
-        return ended(site, spoken, path=".")
+        return ended(site, spoken)
     try:
         await checked_in(site, link, order, data)
     except (Conflict, Invalid, TooMany) as error:
@@ -108,7 +108,7 @@ async def arrival(
         return shown(site, token, link, order, spoken, note=note, status=error.status)
     if script:
         return Response(None, status_code=204, headers={**PRIVATE, **SECRET})
-    return Redirect(spoken.kept(f"/t/{token}"), status_code=303, headers={**PRIVATE, **SECRET})
+    return Redirect(spoken.kept(f"/t/{quote(token, safe='')}"), status_code=303, headers={**PRIVATE, **SECRET})
 
 
 async def checked_in(site: Site, link: Link, order: Order, data: Form) -> None:
@@ -171,4 +171,10 @@ async def live(socket: WebSocket[Any, Any, Any], site: NamedDependency[Site], to
     return None
 
 
-HANDLERS: Final = (page, arrival, live)
+@get("/t/{token:str}/arrival", status_code=303)
+async def back(request: Call, token: FromPath[str]) -> Redirect:
+    """Who reloads the answer to a check-in, or picks another language on it, is led to the page."""
+    return Redirect(tongue(request).kept(f"/t/{quote(token, safe='')}"), status_code=303, headers={**PRIVATE, **SECRET})
+
+
+HANDLERS: Final = (page, arrival, back, live)
