@@ -166,12 +166,14 @@ class Hub:
         for mailbox in self.members(group):
             mailbox.close(code)
 
-    def close_seats(self, code: int, *, session: str = "", link: str = "") -> None:
-        """All sockets of a session or of a link, wherever they look."""
+    def seated(self, kind: str) -> dict[str, list[Mailbox]]:
+        """The sockets that a session or a link (a screen's too) opened, by its id."""
+        found: dict[str, list[Mailbox]] = {}
         for mailbox in self.members():
-            keys = mailbox.seat.keys if mailbox.seat is not None else ()
-            if ("session", session) in keys or ("link", link) in keys:
-                mailbox.close(code)
+            for name, who in mailbox.seat.keys if mailbox.seat is not None else ():
+                if name == kind:
+                    found.setdefault(who, []).append(mailbox)
+        return found
 
     def close_all(self, code: int) -> None:
         for mailbox in self.members():

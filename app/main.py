@@ -38,9 +38,12 @@ from app.intake import Intake, Told
 from app.orders import Order
 from app.relay import Reads, Relay
 from app.render import EDITION, STATIC, Feed, Renderer
+from app.services.doorman import Doorman
 from app.services.work import Shelves, Work
 from app.settings import Settings, load
+from app.store.audit import Audit
 from app.store.clients import commands, lines, listening
+from app.store.control import Control
 from app.store.days import Days
 from app.store.feeds import Feeds
 from app.store.follows import Follows
@@ -85,7 +88,8 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     """The application on the Redis at `url`. Nothing is started or connected yet."""
     systems = order_systems.load()
     client = commands(url)
-    orders = Orders(client, lines(url), listening(url), replicas=settings.server.replicas)
+    listener = listening(url)
+    orders = Orders(client, lines(url), listener, replicas=settings.server.replicas)
     feeds = {source.id: Feed(source.provider, systems[source.provider].label) for source in settings.sources.values()}
     render = Renderer(
         settings.stores, feeds=feeds, public_url=settings.server.public_url, link_hours=settings.server.link_hours
@@ -97,7 +101,9 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     hub.on_text = partial(board.heard, site)
     app = _app(site, render, lambda: _running(house))
     chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
-    house = House(app, site, work, (relay.run, hub.run, chips.run, Lapse(site).run, partial(_gauged, hub), *work.runs))
+    doorman = Doorman(hub, Control(client, listener), site.people, site.links, site.screens)
+    beside = (relay.run, hub.run, doorman.run, chips.run, Lapse(site).run, partial(_gauged, hub))
+    house = House(app, site, work, (*beside, *work.runs))
     return house
 
 
@@ -164,6 +170,7 @@ def _site(
         links=Links(client),
         screens=Screens(client),
         people=People(client),
+        audit=Audit(client, clock),
         quarantine=quarantine,
         intake=intake,
         relay=relay,

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from getpass import getpass
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.cli.beside import beside
 from app.cli.replay import replay
 from app.errors import Fatal, Problem
 from app.settings import Settings
+from app.store.audit import Audit
 from app.store.clients import commands
 from app.store.people import ROLES, People, User
 from app.web.staff import HASHER
@@ -48,26 +50,29 @@ async def user_add(settings: Settings, args: argparse.Namespace) -> None:
             raise Fatal(f"There is no store {store!r} in the config.")
     user = User(args.name, args.role, tuple(args.store), HASHER.hash(password))
 
-    async def save(people: People) -> None:
+    async def save(people: People, audit: Audit) -> None:
+        was = await people.user(user.name)
         await people.save(user)
         await people.expel(user.name)
+        await audit.note("command line", "user_changed" if was else "user_added", about=user.name, detail=user.role)
 
     await with_people(settings, save)
     print(f"{args.name} can sign in.")
 
 
 async def token_create(settings: Settings, args: argparse.Namespace) -> None:
-    async def issue(people: People) -> None:
+    async def issue(people: People, audit: Audit) -> None:
         print(await people.issue(args.name))
+        await audit.note("command line", "token_made", about=args.name)
 
     await with_people(settings, issue)
 
 
-async def with_people(settings: Settings, work: Callable[[People], Awaitable[None]]) -> None:
+async def with_people(settings: Settings, work: Callable[[People, Audit], Awaitable[None]]) -> None:
     async def on(url: str) -> None:
         client = commands(url)
         try:
-            await work(People(client))
+            await work(People(client), Audit(client, time.time))
         finally:
             await client.aclose()
 

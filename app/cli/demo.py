@@ -174,6 +174,6 @@ async def _link(house: House, system: str, url: str) -> str | None:
     site = house.site
     for order in (await site.orders.board("68", site.clock())).orders:
         if order.provider == system and order.end is None and order.stage != "cart":
-            _, token = await site.links.make(order.key, "customer", site.clock())
+            _, token = await site.links.make(order.key, "customer", site.clock(), order.store)
             return f"{url}/t/{token}"
     return None

@@ -8,28 +8,35 @@ import msgspec
 from msgspec import Struct
 
 from app.store.ask import Ask
+from app.store.control import told
 
 SESSION_FOR: Final = 12 * 3600  # seconds from sign-in
 ROLES: Final = ("staff", "manager", "admin")
 
 
 class User(Struct, frozen=True):
-    """`stores`: the ids this person may see; an admin sees all."""
+    """`stores`: the ids this person may see; an admin sees all. `password` and `pin` are hashes, "" where there is
+    none; `subject`: who this is at the OIDC provider, for accounts that were made by signing in there."""
 
     name: str
     role: str
     stores: tuple[str, ...]
     password: str
     disabled: bool = False
+    pin: str = ""
+    subject: str = ""
 
     def sees(self, store: str) -> bool:
         return self.role == "admin" or store in self.stores
 
 
 class Session(Struct, frozen=True):
+    """`id` is the hash of its secret, and opens nothing; `device` is a browser's family, in words."""
+
     id: str
     user: str
     since: float
+    device: str = ""
 
 
 class Token(Struct, frozen=True):
@@ -47,21 +54,76 @@ def hashed(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
+# Two who change one account at once must not undo each other: one may have disabled it.
+_SWAP: Final = """
+if redis.call('GET', 'ob:user:' .. ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('SET', 'ob:user:' .. ARGV[1], ARGV[3])
+return 1
+"""
+
+
 class People(Ask):
+    """Every change tells all nodes, so that open sockets that it touches are closed."""
+
+    # ---- accounts ----
+
     async def save(self, user: User) -> None:
-        await self.every(("SET", "ob:user:" + user.name, _ENCODE(user)), ("SADD", "ob:users", user.name))
+        """Makes an account, or puts it in place of the one with this name. Its sessions stay: see `expel`."""
+        await self.every(
+            ("SET", "ob:user:" + user.name, _ENCODE(user)),
+            ("SADD", "ob:users", user.name),
+            told("user", user.name),
+        )
 
     async def user(self, name: str) -> User | None:
         found = await self.ask("GET", "ob:user:" + name)
         return None if found is None else _USER.decode(found)
 
-    async def enter(self, user: str, now: float) -> str:
+    async def all(self) -> list[User]:
+        """Every account, by name."""
+        names = [name.decode() for name in await self.ask("SMEMBERS", "ob:users")]
+        rows = await self.ask("MGET", *("ob:user:" + name for name in names)) if names else []
+        return sorted((_USER.decode(row) for row in rows if row is not None), key=lambda user: user.name.lower())
+
+    async def change(
+        self,
+        name: str,
+        *,
+        role: str | None = None,
+        stores: tuple[str, ...] | None = None,
+        disabled: bool | None = None,
+        password: str | None = None,
+        pin: str | None = None,
+        keep: str = "",
+    ) -> User | None:
+        """Changes what is given; None where there is no such account. A new `password` (its hash) and `disabled` end
+        its sessions, but for `keep`; after another role or other stores, its sockets are looked at again."""
+        given = {"role": role, "stores": stores, "disabled": disabled, "password": password, "pin": pin}
+        wanted = {field: value for field, value in given.items() if value is not None}
+        while True:
+            found = await self.ask("GET", "ob:user:" + name)
+            if found is None:
+                return None
+            user = msgspec.structs.replace(_USER.decode(found), **wanted)
+            swapped, _ = await self.every(("EVAL", _SWAP, 0, name, found, _ENCODE(user)), told("user", name))
+            if swapped:
+                break
+        if password is not None or disabled:
+            await self.expel(name, keep=keep)
+        return user
+
+    async def remove(self, name: str) -> None:
+        await self.every(("DEL", "ob:user:" + name), ("SREM", "ob:users", name), told("user", name))
+        await self.expel(name)
+
+    # ---- sessions ----
+
+    async def enter(self, user: str, now: float, device: str = "") -> str:
         """A new session's secret, for the cookie; what is stored is its hash."""
         secret = secrets.token_urlsafe(32)
         mark = hashed(secret)
-        session = _ENCODE(Session(mark[:16], user, now))
         await self.every(
-            ("SET", "ob:session:" + mark, session, "EX", SESSION_FOR),
+            ("SET", "ob:session:" + mark, _ENCODE(Session(mark, user, now, device)), "EX", SESSION_FOR),
             ("SADD", "ob:sessions:" + user, mark),
             ("EXPIRE", "ob:sessions:" + user, SESSION_FOR),
         )
@@ -76,14 +138,46 @@ class People(Ask):
         user = await self.user(session.user)
         return None if user is None or user.disabled else (session, user)
 
-    async def leave(self, secret: str) -> None:
-        await self.ask("DEL", "ob:session:" + hashed(secret))
+    async def sessions(self, user: str) -> list[Session]:
+        """A person's open sessions, newest first."""
+        marks = [mark.decode() for mark in await self.ask("SMEMBERS", "ob:sessions:" + user)]
+        rows = await self.ask("MGET", *("ob:session:" + mark for mark in marks)) if marks else []
+        gone = [mark for mark, row in zip(marks, rows, strict=True) if row is None]
+        if gone:
+            await self.ask("SREM", "ob:sessions:" + user, *gone)
+        return sorted((_SESSION.decode(row) for row in rows if row is not None), key=lambda one: -one.since)
 
-    async def expel(self, user: str) -> None:
-        """Ends every session of a person."""
-        for mark in await self.ask("SMEMBERS", "ob:sessions:" + user):
-            await self.ask("DEL", "ob:session:" + mark.decode())
-        await self.ask("DEL", "ob:sessions:" + user)
+    async def standing(self, sessions: list[str]) -> dict[str, User]:
+        """Whose these sessions (by id) are; those that have ended, or of a disabled account, are left out."""
+        if not sessions:
+            return {}
+        rows = await self.ask("MGET", *("ob:session:" + mark for mark in sessions))
+        names = {mark: _SESSION.decode(row).user for mark, row in zip(sessions, rows, strict=True) if row is not None}
+        wanted = sorted(set(names.values()))
+        found = await self.ask("MGET", *("ob:user:" + name for name in wanted)) if wanted else []
+        users = {name: _USER.decode(row) for name, row in zip(wanted, found, strict=True) if row is not None}
+        return {mark: users[name] for mark, name in names.items() if name in users and not users[name].disabled}
+
+    async def leave(self, session: Session) -> None:
+        await self.every(
+            ("DEL", "ob:session:" + session.id),
+            ("SREM", "ob:sessions:" + session.user, session.id),
+            told("session", session.id),
+        )
+
+    async def expel(self, user: str, *, keep: str = "") -> int:
+        """Ends every session of a person but the one with the id `keep`; how many that were."""
+        marks = [mark.decode() for mark in await self.ask("SMEMBERS", "ob:sessions:" + user)]
+        ended = [mark for mark in marks if mark != keep]
+        if ended:
+            await self.every(
+                ("DEL", *("ob:session:" + mark for mark in ended)),
+                ("SREM", "ob:sessions:" + user, *ended),
+                told("user", user),
+            )
+        return len(ended)
+
+    # ---- programs ----
 
     async def issue(self, name: str) -> str:
         """A new API token, told this once."""
@@ -95,8 +189,14 @@ class People(Ask):
         found = await self.ask("GET", "ob:token:" + hashed(secret))
         return None if found is None else _TOKEN.decode(found)
 
+    # ---- guessing ----
+
     async def tries(self, mark: str, limit: int, window: int) -> bool:
         """Counts one more try under `mark`; False once there were more than `limit` in `window` seconds."""
         key = "ob:tries:" + hashed(mark)[:32]
         count, _ = await self.every(("INCR", key), ("EXPIRE", key, window, "NX"))
         return int(count) <= limit
+
+    async def forgive(self, *marks: str) -> None:
+        """What was tried under these marks counts no more."""
+        await self.ask("DEL", *("ob:tries:" + hashed(mark)[:32] for mark in marks))

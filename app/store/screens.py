@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from app.store.ask import Ask
+from app.store.control import told
 from app.store.links import hashed
 
 
@@ -28,17 +29,40 @@ class Screens(Ask):
         """A new screen and its token, which is told this once."""
         token, screen = secrets.token_urlsafe(24), Screen(secrets.token_hex(8), store, kind, now)
         mark = hashed(token)
-        await self.every(("SET", "ob:screen:" + mark, _ENCODE(screen)), ("SET", "ob:screenid:" + screen.id, mark))
+        await self.every(
+            ("SET", "ob:screen:" + mark, _ENCODE(screen)),
+            ("SET", "ob:screenid:" + screen.id, mark),
+            ("SADD", f"ob:s:{store}:screens", screen.id),
+        )
         return screen, token
 
     async def find(self, token: str) -> Screen | None:
         found = await self.ask("GET", "ob:screen:" + hashed(token))
         return None if found is None else _SCREEN.decode(found)
 
-    async def revoke(self, screen: str) -> bool:
-        """Was there such a screen?"""
+    async def of(self, store: str) -> list[Screen]:
+        """A store's screens, oldest first."""
+        names = await self.ask("SMEMBERS", f"ob:s:{store}:screens")
+        found = [await self.get(name.decode()) for name in names]
+        return sorted((screen for screen in found if screen is not None), key=lambda screen: screen.created)
+
+    async def get(self, screen: str) -> Screen | None:
         mark = await self.ask("GET", "ob:screenid:" + screen)
-        if mark is None:
-            return False
-        await self.every(("DEL", "ob:screen:" + mark.decode()), ("DEL", "ob:screenid:" + screen))
-        return True
+        found = await self.ask("GET", "ob:screen:" + mark.decode()) if mark else None
+        return None if found is None else _SCREEN.decode(found)
+
+    async def ended(self, screens: list[str]) -> set[str]:
+        """Those of these screens that are no more."""
+        rows = await self.ask("MGET", *("ob:screenid:" + name for name in screens)) if screens else []
+        return {name for name, row in zip(screens, rows, strict=True) if row is None}
+
+    async def revoke(self, screen: Screen) -> None:
+        """Tells all nodes, so that it goes dark."""
+        mark = await self.ask("GET", "ob:screenid:" + screen.id)
+        if mark:
+            await self.every(
+                ("DEL", "ob:screen:" + mark.decode()),
+                ("DEL", "ob:screenid:" + screen.id),
+                ("SREM", f"ob:s:{screen.store}:screens", screen.id),
+                told("screen", screen.id),
+            )

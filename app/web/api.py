@@ -14,6 +14,7 @@ from msgspec import Struct
 from app.errors import Conflict, Invalid, Unknown
 from app.intake import JOURNEY
 from app.orders import Order, OrderEvent, Step, attention, place
+from app.store.audit import What
 from app.store.links import Link
 from app.store.orders import NOWHERE
 from app.web import links as tracking
@@ -135,7 +136,7 @@ async def link(
     wish = await read(request, Wish)
     if wish.kind not in ("customer", "delegate"):
         raise Invalid("kind must be customer or delegate.")
-    made, token = await site.links.make(order.key, wish.kind, site.clock())
+    made, token = await tracking.make(site, order, wish.kind, "api")
     return _told(site, made, token, order)
 
 
@@ -172,7 +173,7 @@ def _shown(site: Site, link: Link, order: Order) -> dict[str, Any]:
 
 @delete("/links/{link_id:str}", status_code=204)
 async def revoke(site: NamedDependency[Site], ticket: NamedDependency[bool], link_id: FromPath[str]) -> None:
-    await tracking.end(site, await _link(site, link_id))
+    await tracking.end(site, await _link(site, link_id), "api")
 
 
 async def _link(site: Site, link_id: str) -> Link:
@@ -188,7 +189,7 @@ async def reissue(site: NamedDependency[Site], ticket: NamedDependency[bool], li
     old = await _link(site, link_id)
     source, _, ref = old.key.partition(":")
     order = await found(site, source, ref)
-    return _told(site, *await tracking.renew(site, old), order)
+    return _told(site, *await tracking.renew(site, old, "api"), order)
 
 
 class Move(Struct, forbid_unknown_fields=True):
@@ -209,11 +210,11 @@ async def arrival(
     return shaped(order, site.clock())
 
 
-STAFF_MOVES: Final = ("claimed", "cannot_find", "handed_over")
+STAFF_MOVES: Final[dict[str, What]] = {move: move for move in ("claimed", "cannot_find", "handed_over")}
 
 
-async def moved(site: Site, key: str, state: str, undo: bool, by: str) -> Order:
-    """The staff side of an arrival."""
+async def moved(site: Site, key: str, state: str, undo: bool, by: str, via: str = "") -> Order:
+    """The staff side of an arrival, done by the account `by`, where `via` was signed in."""
     if state not in STAFF_MOVES:
         raise Invalid("state must be one of " + ", ".join(STAFF_MOVES) + ".")
     record = await site.orders.get(key)
@@ -227,6 +228,8 @@ async def moved(site: Site, key: str, state: str, undo: bool, by: str) -> Order:
     outcome = await site.intake.take(event)
     if outcome.verdict == "refused":
         raise Conflict(f"That can't be done now: {outcome.note}.")
+    deed = "undone" if undo else STAFF_MOVES[state]
+    await site.audit.note(by, deed, store=order.store or "", about=key, via=via)
     return outcome.order
 
 

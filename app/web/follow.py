@@ -138,9 +138,12 @@ async def recalled(request: Call, site: NamedDependency[Site], ticket: NamedDepe
     if wish.key is not None and not await site.outbox.replay(wish.key, site.clock()):
         raise Unknown("There is no such call that needs a person.")
     if wish.key is not None:
+        await site.audit.note("api", "call_replayed", about=wish.key)
         return {"again": 1}
     keys = [call.key for call in await site.outbox.dead(10_000)]
-    return {"again": sum([await site.outbox.replay(key, site.clock()) for key in keys])}
+    again = sum([await site.outbox.replay(key, site.clock()) for key in keys])
+    await site.audit.note("api", "call_replayed", detail=f"{again} again")
+    return {"again": again}
 
 
 def _call(call: Outgoing) -> dict[str, Any]:

@@ -40,6 +40,7 @@ async def again(site: NamedDependency[Site], ticket: NamedDependency[bool], entr
     said = await site.replay(kept)
     if said is not None:
         raise Conflict(f"It can't be used yet: {said}")
+    await site.audit.note("api", "replayed", about=kept.id, detail=kept.source)
     return {"id": kept.id, "replayed": True}
 
 
@@ -52,6 +53,7 @@ async def every(site: NamedDependency[Site], ticket: NamedDependency[bool]) -> d
         healed += said is None
         if said is not None:
             left.append({"id": kept.id, "detail": said})
+    await site.audit.note("api", "replayed", detail=f"{healed} healed, {len(left)} left")
     return {"replayed": healed, "left": left}
 
 

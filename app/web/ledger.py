@@ -88,6 +88,7 @@ async def body(
         raise Forbidden("Managers and admins may read this.")
     for entry in await site.orders.ledger(order.key):
         if entry.body and _mark(entry) == mark:
+            await site.audit.note(user.name, "body_read", store=store, about=order.key)
             return _html(site.render.page("raw", text=ledger.pretty(entry.body)))
     raise Unknown("That is not kept any more.")
 
@@ -103,11 +104,11 @@ async def link(
 ) -> Response[str]:
     """A new link, shown this once: only its hash is kept."""
     site.guard(request)
-    _, order = await theirs(site, request, store, source, ref)
+    user, order = await theirs(site, request, store, source, ref)
     kind = data.get("kind", "")
     if kind not in ledger.KIND_OF_LINK:
         raise Invalid("kind must be customer or delegate.")
-    _, token = await site.links.make(order.key, kind, site.clock())
+    _, token = await tracking.make(site, order, kind, user.name)
     return await _shown(site, store, order, f"{site.settings.server.public_url}/t/{token}", kind)
 
 
@@ -121,10 +122,10 @@ async def revoke(
     link_id: FromPath[str],
 ) -> Response[str]:
     site.guard(request)
-    _, order = await theirs(site, request, store, source, ref)
+    user, order = await theirs(site, request, store, source, ref)
     found = await site.links.get(link_id)
     if found is not None and found.key == order.key:  # one that is gone already: the list shows it
-        await tracking.end(site, found)
+        await tracking.end(site, found, user.name)
     return await _shown(site, store, order)
 
 
@@ -139,11 +140,11 @@ async def reissue(
 ) -> Response[str]:
     """The old link dies and a new one is shown in its place."""
     site.guard(request)
-    _, order = await theirs(site, request, store, source, ref)
+    user, order = await theirs(site, request, store, source, ref)
     old = await site.links.get(link_id)
     if old is None or old.key != order.key:
         return await _shown(site, store, order)
-    made, token = await tracking.renew(site, old)
+    made, token = await tracking.renew(site, old, user.name)
     return await _shown(site, store, order, f"{site.settings.server.public_url}/t/{token}", made.kind)
 
 

@@ -34,14 +34,22 @@ def expired(site: Site, order: Order) -> bool:
     return dies is not None and site.clock() >= dies
 
 
-async def end(site: Site, link: Link) -> None:
+# ---- what staff and programs do with them: `who` does it, where `via` was signed in ----
+
+
+async def make(site: Site, order: Order, kind: str, who: str, via: str = "") -> tuple[Link, str]:
+    made, token = await site.links.make(order.key, kind, site.clock(), order.store)
+    await site.audit.note(who, "link_made", store=order.store or "", about=order.key, via=via, detail=kind)
+    return made, token
+
+
+async def end(site: Site, link: Link, who: str, via: str = "") -> None:
     """Ends a link and those made from it, with every page that is open under them."""
-    for ended in await site.links.revoke(link):
-        site.hub.close_seats(4403, link=ended)
+    await site.links.revoke(link)
+    await site.audit.note(who, "link_revoked", store=link.store, about=link.key, via=via, detail=link.kind)
 
 
-async def renew(site: Site, link: Link) -> tuple[Link, str]:
-    made, token, ended = await site.links.renew(link, site.clock())
-    for old in ended:
-        site.hub.close_seats(4403, link=old)
+async def renew(site: Site, link: Link, who: str, via: str = "") -> tuple[Link, str]:
+    made, token, _ = await site.links.renew(link, site.clock())
+    await site.audit.note(who, "link_renewed", store=link.store, about=link.key, via=via, detail=link.kind)
     return made, token

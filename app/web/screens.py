@@ -33,14 +33,17 @@ async def made(
     if wish.kind not in PANES:
         raise Invalid("kind must be tv or ready.")
     screen, token = await site.screens.make(home.id, wish.kind, site.clock())
+    await site.audit.note("api", "screen_made", store=home.id, about=screen.id, detail=wish.kind)
     return {"id": screen.id, "url": f"{site.settings.server.public_url}/screen/{token}"}
 
 
 @delete("/screens/{screen:str}", status_code=204)
 async def ended(site: NamedDependency[Site], ticket: NamedDependency[bool], screen: FromPath[str]) -> None:
-    if not await site.screens.revoke(screen):
+    known = await site.screens.get(screen)
+    if known is None:
         raise Unknown("There is no such screen.")
-    site.hub.close_seats(4403, link=screen)
+    await site.screens.revoke(known)
+    await site.audit.note("api", "screen_revoked", store=known.store, about=known.id)
 
 
 async def opened(site: Site, token: str) -> Screen:

@@ -61,7 +61,7 @@ async def seek(
     if order is None:
         return _page(site, home, bay, spoken, code=code, wrong="sign_wrong", status=404)
     # Four digits are a weak proof: what they open shows no address and no price.
-    _, token = await site.links.make(order.key, "delegate", site.clock())
+    _, token = await site.links.make(order.key, "delegate", site.clock(), store)
     to = spoken.kept(f"/t/{token}?bay={quote(bay, safe='')}")
     return Redirect(to, status_code=303, headers={**PRIVATE, **SECRET})
 

@@ -14,6 +14,7 @@ from app.providers.signing import same_text
 from app.relay import Relay
 from app.render import Renderer
 from app.settings import Settings, Store
+from app.store.audit import Audit
 from app.store.days import Days
 from app.store.feeds import Feeds
 from app.store.follows import Follows
@@ -55,6 +56,7 @@ class Site(Struct, frozen=True, kw_only=True):
     links: Links
     screens: Screens
     people: People
+    audit: Audit
     quarantine: Quarantine
     intake: Intake
     relay: Relay

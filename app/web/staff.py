@@ -50,8 +50,10 @@ async def enter(
     user = await site.people.user(name) if name else None
     if not await fits(user, password) or user is None:
         log.info("sign-in refused")
+        await site.audit.note("", "sign_in_refused")
         return _form(site, "The name or the password is wrong.", after, 401)
     secret = await site.people.enter(user.name, site.clock())
+    await site.audit.note(user.name, "signed_in")
     return Redirect(
         after, status_code=303, headers={**HEADERS, **PRIVATE}, cookies=[_cookie(site, secret, SESSION_FOR)]
     )
@@ -78,8 +80,8 @@ async def leave(request: Call, site: NamedDependency[Site]) -> Redirect:
     site.guard(request)
     secret = request.cookies.get(site.cookie)
     if secret and (known := await site.people.session(secret)) is not None:
-        await site.people.leave(secret)
-        site.hub.close_seats(4401, session=known[0].id)
+        await site.people.leave(known[0])
+        await site.audit.note(known[1].name, "signed_out")
     return Redirect("/login", status_code=303, headers={**HEADERS, **PRIVATE}, cookies=[_cookie(site, "", 0)])
 
 

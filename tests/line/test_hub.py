@@ -378,8 +378,9 @@ async def test_closed_by_group_by_session_and_all() -> None:
         clients = [await live.client(path) for path in ("a", "b", "b", "c")]
         live.mailboxes[2].seat = live.hub.admit(session="s")
         live.hub.close_group("a", 4404)
-        live.hub.close_seats(4401, session="s")
-        live.hub.close_seats(4403, link="")  # names nobody
+        assert live.hub.seated("session") == {"s": [live.mailboxes[2]]}
+        assert live.hub.seated("link") == {}
+        live.mailboxes[2].close(4401)
         live.hub.close_all(1012)
         for client in clients:
             await asyncio.wait_for(client.wait_closed(), WAIT)

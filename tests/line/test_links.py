@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import redis
 from rig import SECRET, TOKEN, WAIT, Served, free_port, settings_of
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -63,6 +64,8 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(redis_server: str) -> Iterator[Shop]:
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
     clock = Clock()
     running = Served(settings_of(free_port(), link_hours=2), redis_server, clock).start()
     made = Shop(running, clock)
@@ -201,7 +204,7 @@ def test_tokens_are_random_and_kept_as_hashes(shop: Shop) -> None:
     tokens = [path.removeprefix("/t/") for path in paths]
     assert {len(token) for token in tokens} == {32}  # 192 bits
     assert len({token[:6] for token in tokens}) == 20
-    redis = shop.served.house.site.links
-    kept = shop.served.call(redis.ask("KEYS", "ob:link*"))
-    rows = b"".join([*kept, *(shop.served.call(redis.ask("GET", key)) for key in kept if b":links:" not in key)])
+    links = shop.served.house.site.links
+    kept = shop.served.call(links.ask("KEYS", "ob:link*"))
+    rows = b"".join([*kept, *(shop.served.call(links.ask("GET", key)) for key in kept if b":links:" not in key)])
     assert not [token for token in tokens if token.encode() in rows]

@@ -1,0 +1,121 @@
+"""Who may stay: open sockets whose session, link or screen has ended are closed, whichever node was told so.
+
+The control channel says at once what to look at again, the number of its notices that one was missed; and every now
+and then all are looked at, for what ends by itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from app.errors import Away
+from app.hub import Hub
+from app.mailbox import Mailbox
+from app.store.clients import FAILURES
+from app.store.control import Control, Notice
+from app.store.links import Links
+from app.store.people import People
+from app.store.screens import Screens
+
+log = structlog.get_logger()
+
+COMPARE: Final = 1.0  # seconds between two looks at the number
+SWEEP: Final = 10  # looks until all are asked about again
+SLICE: Final = 500  # ids asked about at once
+AGAIN: Final = 0.5  # seconds until a lost line is tried again
+
+SIGN_IN: Final = 4401
+REVOKED: Final = 4403
+TRACK: Final = "track:"  # how the groups of tracking pages begin; those of screens are other ones
+
+T = TypeVar("T")
+
+
+class Doorman:
+    def __init__(self, hub: Hub, control: Control, people: People, links: Links, screens: Screens) -> None:
+        self._hub = hub
+        self._control = control
+        self._people = people
+        self._links = links
+        self._screens = screens
+        self._heard = 0  # the number of the last notice that was acted on, with all before it
+        self._doubt = True
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._compare())
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for notice in self._control.hear():
+                    await self._noticed(notice)
+            except (Away, *FAILURES) as error:
+                log.warning("the control channel is away", why=type(error).__name__)
+            self._doubt = True
+            await asyncio.sleep(AGAIN)
+
+    async def _noticed(self, notice: Notice) -> None:
+        if notice.number != self._heard + 1:  # a new line, or something was missed on it
+            self._doubt = True
+            await self._caught_up()
+            return
+        self._heard = notice.number
+        await self.look(notice.kind, notice.who)
+
+    async def _compare(self) -> None:
+        looks = 0
+        while True:
+            await asyncio.sleep(COMPARE)
+            looks += 1
+            try:
+                self._doubt |= looks % SWEEP == 0 or await self._control.number() != self._heard
+                if self._doubt:
+                    await self._caught_up()
+            except Away as error:
+                log.warning("who may stay is unknown", why=str(error))
+
+    async def _caught_up(self) -> None:
+        """All are looked at; the number is read first, so that what is said meanwhile counts as missed."""
+        number = await self._control.number()
+        await self.look()
+        self._heard, self._doubt = number, False
+
+    async def look(self, kind: str = "", who: str = "") -> None:
+        """Closes the sockets that may not stay: of a kind and an id, or all."""
+        if kind in ("", "session", "user"):
+            await self._sessions(who if kind == "session" else "")
+        if kind in ("", "link", "screen"):
+            await self._links_and_screens(who)
+
+    async def _sessions(self, who: str) -> None:
+        seated = _wanted(self._hub.seated("session"), who)
+        standing = await _each(list(seated), self._people.standing)
+        users = {mark: user for part in standing for mark, user in part.items()}
+        for mark, mailboxes in seated.items():
+            for mailbox in mailboxes:
+                user = users.get(mark)
+                if user is None:
+                    mailbox.close(SIGN_IN)
+                elif not user.sees(mailbox.group.partition(":")[2]):
+                    mailbox.close(REVOKED)
+
+    async def _links_and_screens(self, who: str) -> None:
+        seated = _wanted(self._hub.seated("link"), who)
+        links = [name for name, mailboxes in seated.items() if mailboxes[0].group.startswith(TRACK)]
+        screens = sorted(seated.keys() - set(links))
+        ended = [*await _each(links, self._links.ended), *await _each(screens, self._screens.ended)]
+        for name in set[str]().union(*ended):
+            for mailbox in seated[name]:
+                mailbox.close(REVOKED)
+
+
+def _wanted(seated: dict[str, list[Mailbox]], who: str) -> dict[str, list[Mailbox]]:
+    return {name: mailboxes for name, mailboxes in seated.items() if who in ("", name)}
+
+
+async def _each(names: list[str], ask: Callable[[list[str]], Awaitable[T]]) -> list[T]:
+    """The answers for all names, a slice at a time."""
+    return [await ask(names[start : start + SLICE]) for start in range(0, len(names), SLICE)]
