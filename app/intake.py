@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from time import monotonic
 from typing import Final
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from app import metrics
 from app.errors import Away, NotUnderstood, Problem, Unknown, Unreadable
-from app.orders import Change, Order, OrderEvent, Pace, apply, attention, due_at
+from app.orders import Change, House, Order, OrderEvent, apply, attention, due_at
 from app.store.orders import NOWHERE, Commit, Entry, Orders, Record, Write, line
 from app.store.quarantine import Kept, Quarantine
 
@@ -65,7 +65,8 @@ class Intake:
         self._told = told
         self._known: dict[str, Record] = {}
         self._busy: dict[str, asyncio.Future[None]] = {}
-        self.pace: Mapping[str, Pace] = {}
+        self.house: Callable[[Order], House | None] = _nowhere  # the ways of an order's store, as they are known here
+        self.ended: Callable[[Order], None] = _nothing  # hears of every order that has just come to its end
         self.noted: Callable[[OrderEvent], None] = _nothing  # hears of every event that an order system pushed
 
     async def accept(self, raw: Raw, parse: Callable[[], list[OrderEvent]], redact: Callable[[bytes], bytes]) -> None:
@@ -140,8 +141,8 @@ class Intake:
         if was is None:
             await self._orders.undue(key)
             return False
-        order = replace(was.order, rev=was.order.rev + 1)
-        seen = attention(order, now, self.pace.get(order.store or NOWHERE, _USUAL))
+        order = replace(was.order, rev=was.order.rev + 1, house=self.house(was.order))
+        seen = attention(order, now)
         write = Write(key, "", was.tag, b"", now, order=order, changed=True, due=_due(due_at(order, seen, now)))
         done = await self._orders.commit(write)
         if done.seq is None:
@@ -190,7 +191,9 @@ class Intake:
             return write
         order, old = change.order, was.order if was else None
         order.rev = (old.rev if old else 0) + 1
-        seen = attention(order, event.heard, self.pace.get(order.store or NOWHERE, _USUAL))
+        if change.changed:  # what nobody is told of may not change what a card says
+            order.house = self.house(order)
+        seen = attention(order, event.heard)
         moved = old is not None and old.store != order.store
         return replace(
             write,
@@ -211,6 +214,8 @@ class Intake:
         if done.seq is not None and write.order is not None:
             store = write.order.store or NOWHERE
             self._told(Told(write.order, store, done.seq, write.left or None, done.left_seq))
+            if write.state == "done":
+                self.ended(write.order)
         return Outcome(change.order, change.verdict, change.note)
 
     def _remember(self, key: str, record: Record) -> None:
@@ -219,14 +224,15 @@ class Intake:
             del self._known[next(iter(self._known))]
 
 
-_USUAL: Final = Pace()
-
-
 _counter: Final = lru_cache(1024)(metrics.EVENTS.labels)  # to look one up costs as much as to encode an order
 
 
-def _nothing(_: OrderEvent) -> None:
+def _nothing(_: OrderEvent | Order) -> None:
     """Nobody listens."""
+
+
+def _nowhere(_: Order) -> None:
+    """Nothing is known of any store."""
 
 
 def _state(order: Order, old: Order | None, moved: bool) -> str:

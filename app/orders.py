@@ -5,13 +5,14 @@ returns a new one. Stages, ranks and movement follow the providers' common model
 """
 
 import itertools
+from collections import Counter
 from operator import attrgetter
 from typing import Final, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
-Policy = Literal["event_time", "forward", "snapshot", "local"]
+Policy = Literal["event_time", "forward", "snapshot", "local", "hand"]
 Verdict = Literal["applied", "reverted", "late", "refused", "same"]
 
 RANK: Final[dict[str, int]] = {
@@ -30,6 +31,8 @@ ITEM_STATES: Final = ("pending", "found", "replaced", "refunded", "partial", "no
 PICKUPS: Final = frozenset({"pickup", "curbside", "kiosk"})
 TIMELINE_MOST: Final = 200
 SKEW: Final = 300.0  # seconds a provider's stamp may lie ahead of its receipt
+MANUAL: Final = "manual"  # source and provider of what people enter; what they say of it is the truth
+BY_HAND: Final = "by hand"  # names a person's word about the stage
 
 
 class Stamp(Struct, gc=False, frozen=True, array_like=True):
@@ -89,6 +92,7 @@ class Item(Struct, gc=False, frozen=True, omit_defaults=True):
     state: str = "pending"
     replacements: tuple[Replacement, ...] = ()
     image_url: str | None = None
+    asked: bool = False  # the customer has yet to say whether they want the replacement
 
 
 class Total(Struct, gc=False, frozen=True):
@@ -148,6 +152,45 @@ class Entry(Struct, gc=False, frozen=True, omit_defaults=True):
     by: str = ""
 
 
+class Pace(Struct, gc=False, frozen=True, array_like=True):
+    """How long a store usually takes, in seconds: for a line item; from a stage on until it is ready (pickup) or leaves
+    (delivery); for the way to the door. `learnt`: finished orders that this rests on, 0 where it is a guess."""
+
+    item: float = 75.0
+    picked: float = 240.0
+    staged: float = 600.0
+    courier_at_store: float = 300.0
+    trip: float = 1200.0
+    learnt: int = 0
+
+
+class House(Struct, gc=False, frozen=True, array_like=True):
+    """A store's ways as they stood when the order last changed. They travel with it, so that every node reckons alike.
+
+    `shows`: seconds before the promised window from which an order that nobody has begun stands on the board (None:
+    always); `opens`: before it, from which its customer may check in.
+    """
+
+    pace: Pace = Pace()
+    shows: float | None = None
+    opens: float = 300.0
+
+
+class Hand(Struct, gc=False, frozen=True, array_like=True):
+    """Who set the stage by hand, and when."""
+
+    by: str
+    at: float
+
+
+class Under(Struct, gc=False, frozen=True, array_like=True):
+    """What the order system says of the stage, under what a person has said of it."""
+
+    open: Mark | None
+    end: Mark | None
+    ended_at: float | None
+
+
 class Order(Struct, gc=False, kw_only=True, omit_defaults=True):
     source: str
     provider: str
@@ -173,6 +216,7 @@ class Order(Struct, gc=False, kw_only=True, omit_defaults=True):
     bags: int | None = None
     arrival: Arrival | None = None
     outcomes: bool = True  # does its system tell what became of a line item?
+    hand: Hand | None = None
     timeline: tuple[Entry, ...] = ()
     version: int = 0
     rev: int = 0  # grows with every commit; numbers the tracking page's frames
@@ -187,6 +231,10 @@ class Order(Struct, gc=False, kw_only=True, omit_defaults=True):
     word: str | None = None
     gone: tuple[Item, ...] = ()  # lines that a whole list ended: their names may be wanted again
     listed: int = 0  # so many of `items` stand in the order of the last whole list
+    asked: int = 0  # lines whose replacement waits for the customer's answer
+    own: float | None = None  # its own seconds a line, once that can be told
+    under: Under | None = None
+    house: House | None = None  # None: as usual
 
     @property
     def key(self) -> str:
@@ -302,15 +350,21 @@ def apply(old: Order | None, event: OrderEvent) -> Change:
     """What `event` makes of `old` (None: the first word about it)."""
     if event.arrival is not None:
         return arrive(old, event, event.arrival)
-    stage = meant(old, event)
-    if old is not None and event.policy == "forward" and stage is not None and goes_back(old, stage):
+    if event.policy == "hand":
+        return by_hand(old, event)
+    own = old if old is None or old.under is None else bared(old, old.under)
+    stage = meant(own, event)
+    if old is not None and own is not None and event.policy == "forward" and stage and goes_back(own, stage):
         return Change(old, "late", f"{stage} after {old.stage}", saved=False)
-    order = begun(event) if old is None else replace(old, stamps=dict(old.stamps))
+    order = begun(event) if own is None else replace(own, stamps=dict(own.stamps))
     at, note = trusted(event)
     stamp = Stamp(at, event.heard, RANK[stage] if stage else 0, event.digest[:12])
     stale = _status(order, event, stage, stamp) + _facets(order, event, stamp)
     if event.items is not None:
         stale += _items(order, event.items, event.whole, stamp)
+    if old is not None and own is not None and old.hand is not None and not overrules(event, own, order, old.hand):
+        order.hand, order.under = old.hand, Under(order.open, order.end, order.ended_at)
+        order.open, order.end, order.ended_at = old.open, old.end, old.ended_at
     settle(order)
     return _judge(old, order, event, stamp, stale, note)
 
@@ -444,6 +498,7 @@ def _items(order: Order, items: tuple[Item, ...], whole: bool, stamp: Stamp) -> 
     order.items = tuple(lines[key] for key in [*listed, *rest])
     order.listed = len(listed)
     order.gone = tuple(lines[key] for key in sorted(ended))
+    order.asked, order.own = sum([item.asked for item in order.items]), own_pace(order)
     return stale
 
 
@@ -453,6 +508,8 @@ def _line(order: Order, was: Item | None, item: Item, stamp: Stamp) -> tuple[Ite
     key = "item:" + item.id
     before = order.stamps.get(key)
     fresh = _set(order, key, stamp)
+    if fresh and stamp.at is None and item.state != "pending":
+        _done(order, was, item, stamp if before is None else before, stamp)
     line = item if fresh or was is None else was
     for facet in ("name", "image_url") if was is not None else ():
         known, said = getattr(was, facet), getattr(item, facet)
@@ -466,6 +523,13 @@ def _line(order: Order, was: Item | None, item: Item, stamp: Stamp) -> tuple[Ite
         if since is not None and since != order.stamps[key]:
             order.stamps[f"{facet}:{item.id}"] = since
     return line, fresh
+
+
+def _done(order: Order, was: Item | None, item: Item, before: Stamp, stamp: Stamp) -> None:
+    """A poll says every line again each time: since when it has been as it is has a stamp of its own."""
+    key, same = "done:" + item.id, was is not None and was.state == item.state
+    if not same or key not in order.stamps:
+        order.stamps[key] = before if same else stamp
 
 
 def _natural(key: str) -> tuple[int, str]:
@@ -532,9 +596,75 @@ _HIDDEN: Final = frozenset(
         "version",
         "updated_at",
         "ended_at",
+        "asked",
+        "own",
+        "under",
+        "house",
     }
 )
 _looks: Final = attrgetter(*(name for name in Order.__struct_fields__ if name not in _HIDDEN))
+
+
+# ---- by hand ----
+
+
+def by_hand(old: Order | None, event: OrderEvent) -> Change:
+    """A person's word: a new order, or its stage (None: as the order system says). On an order system's order it lies
+    over the system's own word until that says something new; on a manual order it is the truth."""
+    if old is None:
+        return _entered(event) if event.provider == MANUAL else Change(begun(event), "refused", saved=False)
+    if event.stage is None and old.under is None:
+        return Change(old, "refused", "nothing was set by hand", saved=False)
+    order = replace(old, stamps=dict(old.stamps))
+    stamp = Stamp(None, event.heard)
+    if event.stage is not None:
+        if event.stage == old.stage:
+            return Change(old, "same", saved=False)
+        _set_by_hand(order, event, event.stage, stamp)
+    elif old.under is not None:
+        order = bared(order, old.under)
+    settle(order)
+    return _judge(old, order, event, stamp, 0, "")
+
+
+def _entered(event: OrderEvent) -> Change:
+    order, stamp = begun(event), Stamp(None, event.heard)
+    order.word = BY_HAND
+    _facets(order, event, stamp)
+    _items(order, event.items or (), True, stamp)
+    _set_by_hand(order, event, event.stage or "placed", stamp)
+    settle(order)
+    return _judge(None, order, event, stamp, 0, "")
+
+
+def _set_by_hand(order: Order, event: OrderEvent, stage: str, stamp: Stamp) -> None:
+    if order.provider != MANUAL:
+        order.under = order.under or Under(order.open, order.end, order.ended_at)
+        order.hand = Hand(event.by, event.heard)
+    mark = Mark(stage, order.raw_status or BY_HAND, stamp, stamp)
+    arrival, over = order.arrival, stage in ENDS
+    order.end, order.ended_at = (mark, event.heard) if over else (None, None)
+    order.open = order.open if over else mark
+    if arrival is None:
+        return
+    if arrival.state == "handed_over":
+        order.arrival = arrival if over else _taken_back(arrival)
+    elif stage == "fulfilled":
+        order.arrival = replace(arrival, state="handed_over", ended_at=event.heard, before=arrival.state)
+
+
+def bared(order: Order, under: Under) -> Order:
+    """As its order system says it is."""
+    return replace(order, open=under.open, end=under.end, ended_at=under.ended_at, hand=None, under=None)
+
+
+def overrules(event: OrderEvent, own: Order, order: Order, hand: Hand) -> bool:
+    """Is this the order system's next word about the stage? A poll that finds what was there before is none."""
+    was, now = own.end or own.open, order.end or order.open
+    if was == now or event.heard < hand.at:
+        return False
+    same = was is not None and now is not None and (was.stage, was.raw) == (now.stage, now.raw)
+    return not same or event.policy != "snapshot"
 
 
 # ---- arrivals ----
@@ -650,7 +780,6 @@ def over_at(order: Order) -> float | None:
 
 # ---- when a customer may check in ----
 
-EARLY: Final = 300.0  # seconds before the promised window from which a customer may check in
 APART: Final = 60.0  # seconds between "on my way" and "here"
 UNSEEN_AFTER: Final = 20.0  # seconds after which the customer hears that no screen has shown the check-in
 
@@ -674,9 +803,15 @@ def may_be_here(order: Order, now: float) -> bool:
 
 
 def _opens(order: Order) -> float | None:
-    promised = order.promised or Promise()
-    begins = promised.end if promised.start is None else promised.start
-    return None if begins is None else begins - EARLY
+    begins = _begins(order)
+    return None if begins is None else begins - (order.house or AS_USUAL).opens
+
+
+def _begins(order: Order) -> float | None:
+    """The promised window's start, or else its end."""
+    if order.promised is None:
+        return None
+    return order.promised.end if order.promised.start is None else order.promised.start
 
 
 def turns(order: Order, now: float) -> float | None:
@@ -696,22 +831,11 @@ def turns(order: Order, now: float) -> float | None:
 # ---- what needs a person ----
 
 
-def _left() -> dict[str, float]:
-    return {"picked": 240.0, "staged": 600.0, "courier_at_store": 300.0}
-
-
-class Pace(Struct, gc=False, frozen=True):
-    """How long a store usually takes, in seconds: a line item, and what is left from a stage on until it is ready."""
-
-    item: float = 75.0
-    left: dict[str, float] = field(default_factory=_left)
-    trip: float = 1200.0  # from leaving the store to the door
-
-
 class Attention(Struct, gc=False, frozen=True):
     """`level`: ok, at_risk, late, waiting or stuck. `code` names the rule, `why` says it.
 
-    `next` is when level or code may change with no event, `sort` the instant by which it stands among its like.
+    `next` is when level, code or what is said may change with no event, `sort` the instant by which it stands among its
+    like. The code "later" is that of an order that has no place on the board yet.
     """
 
     level: str = "ok"
@@ -723,7 +847,10 @@ class Attention(Struct, gc=False, frozen=True):
 
 
 OK: Final = Attention()
+USUAL: Final = Pace()
+AS_USUAL: Final = House()
 RISK_MARGIN: Final = 300.0
+RETOLD: Final = 120.0  # seconds after which a forecast that is shown is reckoned anew
 WAIT_RISK: Final = 120.0
 WAIT_LATE: Final = 300.0
 # Seconds without any news after which an open order is stuck, by stage.
@@ -746,11 +873,9 @@ def met(order: Order) -> bool:
     return order.fulfilment in PICKUPS and RANK["ready"] <= RANK[order.stage]
 
 
-USUAL: Final = Pace()
-
-
-def attention(order: Order, now: float, pace: Pace = USUAL) -> Attention:
-    """What needs a person now, with the reason in words: the first of waiting, late, held, at risk, no news."""
+def attention(order: Order, now: float) -> Attention:
+    """What needs a person now, with the reason in words: the first of waiting, late, held, at risk, unanswered, no
+    news."""
     arrival = order.arrival
     if arrival is not None and arrival.state in ("here", "claimed", "cannot_find"):
         return _waiting(arrival, now)
@@ -761,14 +886,19 @@ def attention(order: Order, now: float, pace: Pace = USUAL) -> Attention:
         return Attention("late", "late", f"Late: {progress(order)}, {spell(now - due)} past the promise", due, sort=due)
     if "on_hold" in order.flags or "customer_missing" in order.flags:
         return _held(order, due)
-    risk = None if due is None else _risk(order, due, pace)
+    risk = None if due is None else _risk(order, due)
     if due is not None and risk is not None and now >= risk:
         why = f"At risk: {progress(order)}, {spell(due - now)} left"
-        return Attention("at_risk", "at_risk", why, max(risk, order.first), due, risk)
+        return Attention("at_risk", "at_risk", why, max(risk, order.first), min(due, _told(order, now) + RETOLD), risk)
+    if order.asked and order.stage in ASKING:
+        return _asked(order, now, _first(risk, due))
     quiet = order.heard + QUIET[order.stage] if order.stage in QUIET else None
     if quiet is not None and now >= quiet:
         return Attention("stuck", "quiet", f"No news for {spell(now - order.heard)}", quiet, _first(risk, due), due)
-    return replace(OK, next=_first(quiet, risk, due))
+    shows = _shows(order)
+    if shows is not None and now < shows:
+        return Attention(code="later", next=_first(shows, quiet, risk, due), sort=due)
+    return Attention(next=_first(quiet, risk, due))
 
 
 def due_at(order: Order, seen: Attention, now: float) -> float | None:
@@ -781,12 +911,46 @@ def _first(*instants: float | None) -> float | None:
 
 
 def _waiting(arrival: Arrival, now: float) -> Attention:
-    since = arrival.at
-    soon = next((since + edge for edge in (WAIT_RISK, WAIT_LATE) if now < since + edge), None)
+    since, seen = arrival.at, arrival.state != "here" or arrival.shown_at is not None
+    edges = (WAIT_RISK, WAIT_LATE) if seen else (UNSEEN_AFTER, WAIT_RISK, WAIT_LATE)
+    soon = next((since + edge for edge in edges if now < since + edge), None)
     if arrival.state == "cannot_find":
         return Attention("waiting", "lost", "Can't find the customer", since, soon, since)
+    if not seen and now >= since + UNSEEN_AFTER:
+        why = f"Nobody has seen this check-in, {spell(now - since)} old"
+        return Attention("waiting", "unseen", why, since, soon, since)
     who = f"{arrival.claimed_by} has it" if arrival.claimed_by else "nobody has it yet"
     return Attention("waiting", "waiting", f"Waiting for {spell(now - since)}, {who}", since, soon, since)
+
+
+# What a person has yet to see of an order that nobody has begun; a new time is all that "rescheduled" says.
+UNBEGUN: Final = frozenset({"placed", "confirmed", "assigned"})
+
+
+def _shows(order: Order) -> float | None:
+    """The instant from which an order for later stands on the board; None where it does so anyway."""
+    if order.house is None or order.house.shows is None or order.stage not in UNBEGUN:
+        return None
+    begins = _begins(order)
+    if begins is None or order.arrival is not None or order.flags not in ((), ("rescheduled",)):
+        return None
+    return begins - order.house.shows
+
+
+ASKING: Final = frozenset({"preparing", "reviewing"})  # stages in which an answer still counts
+
+
+def _asked(order: Order, now: float, later: float | None) -> Attention:
+    stamps = [order.stamps.get("done:" + item.id) for item in order.items or () if item.asked]
+    since = _first(*(_instant(stamp) for stamp in stamps if stamp is not None)) or order.updated_at
+    why = f"{order.asked} replacement{'s' if order.asked > 1 else ''} unanswered"
+    return Attention("stuck", "unanswered", why, since, _first(later, answer_by(order, now)), since)
+
+
+def answer_by(order: Order, now: float) -> float | None:
+    """When picking should be over, and the customer's answer too late; None once that has passed."""
+    over = order.updated_at + tally(order)[2] * (order.own or _pace(order).item)
+    return over if over > now else None
 
 
 def _held(order: Order, due: float | None) -> Attention:
@@ -803,41 +967,95 @@ def _instant(stamp: Stamp) -> float:
     return stamp.heard if stamp.at is None else stamp.at
 
 
-def _risk(order: Order, due: float, pace: Pace) -> float | None:
-    """The instant from which the forecast, which moves with the clock, ends too near the promise."""
-    left = work(order, pace)
-    return None if left is None else due - RISK_MARGIN - left
+def _pace(order: Order) -> Pace:
+    return USUAL if order.house is None else order.house.pace
 
 
-def forecast(order: Order, now: float, pace: Pace) -> float | None:
-    """When it should be ready or at the door; None before picking has begun and once it is on its way."""
-    left = work(order, pace)
-    return None if left is None else now + left
-
-
-def work(order: Order, pace: Pace) -> float | None:
-    """Seconds of work left, by the order's own pace; None where that can't be told."""
-    rank = RANK[order.stage]
-    if not RANK["preparing"] <= rank < RANK["in_transit"]:
+def _risk(order: Order, due: float) -> float | None:
+    """The instant from which the forecast ends too near the promise."""
+    left = work(order)
+    if left is None:
         return None
+    began, step, rest = left
+    edge = due - RISK_MARGIN - rest
+    return edge if began + step <= edge else min(began, edge)
+
+
+def forecast(order: Order, now: float) -> float | None:
+    """When it should be ready or at the door; None where that can't be told. Moves on while nothing is heard, in steps
+    that `attention` names: so a card that was drawn before says what a fresh one does."""
+    left = work(order)
+    if left is None:
+        return None
+    began, step, rest = left
+    return max(_told(order, now), began + step) + rest
+
+
+def _told(order: Order, now: float) -> float:
+    """The last instant, up to now, at which a forecast was reckoned."""
+    steps = max(now - order.updated_at, 0.0) // RETOLD
+    at = order.updated_at + steps * RETOLD
+    return at + RETOLD if at + RETOLD <= now else at
+
+
+def work(order: Order) -> tuple[float, float, float] | None:
+    """What is left: when the present step began (0 where that is not known), how long it takes, and all that follows,
+    in seconds. None where it can't be told."""
+    rank, pace = RANK[order.stage], _pace(order)
     pickup = order.fulfilment in PICKUPS
     trip = 0.0 if pickup else pace.trip
+    if rank >= RANK["in_transit"]:
+        began = entered(order) if pace.learnt and not pickup else None
+        return None if began is None else (began, trip, 0.0)
     if rank >= RANK["picked"]:
-        return 0.0 if pickup and rank >= RANK["ready"] else pace.left.get(order.stage, 0.0) + trip
-    if order.items is None or (order.items and not counted(order)):
+        left = 0.0 if pickup and rank >= RANK["ready"] else getattr(pace, order.stage, 0.0)
+        began = entered(order)
+        return (0.0, 0.0, left + trip) if began is None else (began, left, trip)
+    if rank < RANK["preparing"] and not (pace.learnt and order.outcomes and order.items):
         return None
-    _, _, lines = tally(order)
-    return lines * (own_pace(order) or pace.item) + pace.left.get("picked", 0.0) + trip
+    return _picking(order, pace, trip)
+
+
+def _picking(order: Order, pace: Pace, trip: float) -> tuple[float, float, float] | None:
+    """By the order's own pace. A store's own will do for what has not begun and for what tells of no items."""
+    items, begun = order.items, order.stage not in UNBEGUN
+    if items is None:
+        return None
+    if begun and items and not order.outcomes and pace.learnt and (began := entered(order)) is not None:
+        return began, len(items) * pace.item, pace.picked + trip
+    if begun and items and not counted(order):
+        return None
+    lines = tally(order)[2]
+    return 0.0, 0.0, lines * (order.own or pace.item) + pace.picked + trip
+
+
+def entered(order: Order) -> float | None:
+    """When the order came to its present stage."""
+    at = None
+    for line in reversed(order.timeline):
+        if line.stage != order.stage:
+            break
+        at = line.at
+    return at
 
 
 def own_pace(order: Order) -> float | None:
-    """This order's median seconds a line, once three are done."""
-    times = sorted(
-        _instant(stamp)
-        for item in order.items or ()
-        if item.state != "pending" and (stamp := order.stamps.get("item:" + item.id)) is not None
-    )
-    gaps = sorted(b - a for a, b in itertools.pairwise(times) if b > a)
+    """This order's median seconds a line, once three are done. Lines that a poll finds done at once share the time."""
+    stamps, times = order.stamps, []
+    for item in order.items or ():
+        if item.state != "pending":
+            stamp = stamps.get("done:" + item.id) or stamps.get("item:" + item.id)
+            if stamp is not None:
+                times.append(_instant(stamp))
+    if len(times) < 3:
+        return None
+    times.sort()
+    gaps, since = [], times[0]
+    for at, lines in Counter(times[1:]).items():
+        if at > since:
+            gaps += [(at - since) / lines] * lines
+            since = at
+    gaps.sort()
     return gaps[len(gaps) // 2] if len(gaps) >= 2 else None
 
 
@@ -877,8 +1095,9 @@ def spell(seconds: float) -> str:
 
 # ---- where a card is ----
 
-LANES: Final = ("waiting", "needs", "new", "picking", "ready", "courier", "done", "instore")
-_NEEDS: Final = {"lost": 0, "late": 2, "at_risk": 3, "customer_missing": 4, "quiet": 4}  # on hold stays in its lane
+LANES: Final = ("waiting", "needs", "new", "later", "picking", "ready", "courier", "done", "instore")
+# on hold stays in its lane
+_NEEDS: Final = {"lost": 0, "late": 2, "at_risk": 3, "unanswered": 4, "customer_missing": 4, "quiet": 4}
 _LAST: Final = 9_999_999_999.0
 
 
@@ -886,7 +1105,7 @@ def place(order: Order, seen: Attention) -> tuple[str, str]:
     """The lane, and a key that sorts as text. Empty lane: shown nowhere (a cart, or a journey that became an order)."""
     if "joined" in order.flags:
         return "", ""
-    if seen.code == "waiting":
+    if seen.code in ("waiting", "unseen"):
         return "waiting", _digits(seen.since)
     if seen.code in _NEEDS:
         return "needs", f"{_NEEDS[seen.code]}{_digits(seen.sort)}"
@@ -899,7 +1118,8 @@ def place(order: Order, seen: Attention) -> tuple[str, str]:
     placed = order.first if order.placed_at is None else order.placed_at
     if order.fulfilment == "in_store":
         return "instore", _digits(placed)
-    return lane(order), _digits(deadline(order)) + _digits(placed)
+    stage = "later" if seen.code == "later" else lane(order)
+    return stage, _digits(deadline(order)) + _digits(placed)
 
 
 def lane(order: Order) -> str:

@@ -5,17 +5,18 @@ import tomllib
 from collections.abc import Mapping
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from app.errors import Fatal
 
 SECRET_LEAST: Final = 24  # characters; a shorter secret can be guessed
 ID_MOST: Final = 64
 LANGUAGES: Final = ("en", "es", "pl", "sv")  # of customers; each but the first has a catalogue in render/locale
+MANUAL: Final = "manual"
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -51,6 +52,8 @@ class Store(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     street: str | None = None
     phone: str | None = None
     language: str = LANGUAGES[0]  # of what hangs in the shop: signs, the screen of what is ready
+    show_before: Annotated[int, Meta(ge=0, le=44_640)] = 0
+    checkin_before: Annotated[int, Meta(ge=0, le=1440)] = 5
 
     @property
     def zone(self) -> tzinfo:
@@ -176,6 +179,7 @@ def _source(
     own = {name: value for name, value in table.items() if name not in _COMMON}
     made: Source = _convert({name: value for name, value in table.items() if name in _COMMON}, Source, where)
     _name(made.id, f"{where}, id")
+    _need(made.id != MANUAL, f"{where}, id", f"another word: {MANUAL} is the source of what people enter")
     where = f"sources.{made.id}"
     _need(len(made.secret) >= SECRET_LEAST, f"{where}.secret", "24 characters or more")
     signing = own.get("signing_secret")

@@ -149,7 +149,7 @@ function count() {
     const inNow = lane === "waiting" || lane === "needs";
     lanes[inNow ? home : lane] = (lanes[inNow ? home : lane] ?? 0) + 1;
     if (inNow) elsewhere[home] = (elsewhere[home] ?? 0) + 1;
-    if (lane === "done") continue;
+    if (lane === "done" || lane === "later") continue;
     kinds[""] += 1;
     kinds[kind] = (kinds[kind] ?? 0) + 1;
   }

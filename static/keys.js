@@ -6,7 +6,7 @@ const STEPS = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
 const SIDES = { ArrowRight: 1, ArrowLeft: -1 };
 const ACTS = { c: "claimed", h: "handed_over" };
 
-const links = () => [...board.querySelectorAll("[data-lane]:not([hidden]) .card-code")];
+const links = () => [...board.querySelectorAll("[data-lane]:not([hidden]) .card-code")].filter((link) => link.checkVisibility());
 
 /** The card in hand: the one with the focus, or the one whose drawer is open. */
 function held() {
@@ -25,7 +25,7 @@ function step(by) {
 }
 
 function side(by) {
-  const lanes = [...board.querySelectorAll("[data-cards]")].filter((lane) => lane.querySelector("[data-lane]:not([hidden])"));
+  const lanes = [...board.querySelectorAll("[data-cards]")].filter((lane) => lane.checkVisibility() && lane.querySelector("[data-lane]:not([hidden])"));
   const at = lanes.indexOf(held()?.parentElement);
   go((at < 0 ? lanes[0] : lanes[at + by])?.querySelector("[data-lane]:not([hidden]) .card-code"));
 }

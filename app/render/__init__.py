@@ -49,6 +49,7 @@ Face = Callable[[Order, Attention, Where], dict[str, Any]]
 FORMS: Final[dict[str, tuple[str, Face]]] = {
     "waiting": ("arrive.html", cards.arrive),
     "needs": ("need.html", cards.need),
+    "later": ("later.html", cards.later),
     "done": ("done.html", cards.done),
     "instore": ("walk.html", lanes.walk),
 }

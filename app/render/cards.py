@@ -12,7 +12,7 @@ from app.orders import (
     RANK,
     Attention,
     Order,
-    Pace,
+    answer_by,
     counted,
     deadline,
     forecast,
@@ -103,6 +103,7 @@ def arrive(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
         "level": level, "bay": arrival.bay, "vehicle": arrival.vehicle, "since": int(arrival.at),
         "clock": since(arrival.at, where.now)[0], "tone": level or "here", "share": wait_share(gone),
         "by": arrival.claimed_by, "unseen": order.key if arrival.shown_at is None else None, "order": order.key,
+        "alarm": seen.code == "unseen",
     }  # fmt: skip
 
 
@@ -141,17 +142,28 @@ def _why(order: Order, seen: Attention, where: Where) -> tuple[str, str, list[st
     if seen.code == "late" and due is not None:
         return "clock-alert", "Late", [f"{so_far(order)}, promised ", stamp(due, where.now, where.zone), "."]
     if seen.code == "at_risk":
-        ends = forecast(order, where.now, Pace())
+        ends = forecast(order, where.now)
         shown: list[str | Markup] = [so_far(order)]
-        there = "ready" if order.fulfilment in PICKUPS else "at the door"
+        there = "done" if order.fulfilment in PICKUPS else "at the door"
+        if order.asked:
+            shown.append(f", {unanswered(order)} unanswered")
         return (
             "hourglass",
             "At risk",
             [*shown, f", {there} ~", stamp(ends, where.now, where.zone), "."] if ends else shown,
         )
+    if seen.code == "unanswered":
+        by = answer_by(order, where.now)
+        about = [", ~", stamp(by, where.now, where.zone)] if by else []
+        said = f"on {unanswered(order)}, needed before checkout"
+        return "message-circle-question-mark", "No answer", [said, *about, "."]
     if seen.code == "quiet":
         return "circle-question-mark", "No news", ["for ", ago(order.heard, where.now), f", {so_far(order)}."]
     return "user-round-search", "Customer missing", [because(order)]
+
+
+def unanswered(order: Order) -> str:
+    return f"{order.asked} replacements" if order.asked > 1 else "1 replacement"
 
 
 def _whereabouts(order: Order) -> str:
@@ -176,6 +188,19 @@ def because(order: Order) -> str:
     if order.reason is None:
         return ""
     return order.reason.description or (order.reason.code or "").replace("_", " ").lower()
+
+
+# ---- for later: rows ----
+
+
+def later(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
+    promised = order.promised
+    at = ((promised.start or promised.end) if promised else None) or order.first
+    lines = len(order.items or ())
+    return face(order, seen, where) | {
+        "at": int(at), "time": stamp(at, where.now, where.zone),
+        "words": f"{lines} items" if lines > 1 else "1 item" if lines else "",
+    }  # fmt: skip
 
 
 # ---- done: rows ----

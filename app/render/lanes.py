@@ -89,7 +89,9 @@ def _chips(order: Order, where: Where, back: Entry | None) -> list[Chip]:
         chips.append(("chip-still", "undo-2", "Coming back"))
     if order.arrival is not None and order.arrival.state == "on_my_way":
         chips.append(("chip-soon", "navigation", "On the way"))
-    if back is not None:
+    if order.hand is not None:
+        chips.append(("chip-changed", "hand", f"Moved by hand, {order.hand.by}"))
+    elif back is not None:
         words = Markup("Back to {} ").format(BACK.get(back.stage, back.stage)) + stamp(back.at, where.now, where.zone)
         chips.append(("chip-changed", "undo-2", words))
     if order.stage in STAGES:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from app.orders import PICKUPS, Attention, Order, deadline, over_at
-from app.render.cards import KINDS, Chip, because, initial, so_far
+from app.render.cards import KINDS, Chip, because, initial, so_far, unanswered
 from app.render.times import day, exact, lasting, stamp
 
 BODY_MOST: Final = 60_000  # characters of a body that are shown
@@ -51,6 +51,8 @@ WHYS: Final = {
     "late": ("Late", "clock-alert", "late"),
     "at_risk": ("At risk", "hourglass", "risk"),
     "waiting": ("Waiting", "user-round", "here"),
+    "unseen": ("Waiting", "triangle-alert", "late"),
+    "unanswered": ("No answer", "message-circle-question-mark", "still"),
     "lost": ("Here", "user-round-search", "late"),
     "on_hold": ("On hold", "circle-pause", "still"),
     "customer_missing": ("Customer missing", "user-round-search", "still"),
@@ -113,6 +115,10 @@ def _reason(order: Order, seen: Attention, now: float, zone: tzinfo) -> list[str
     if seen.code == "waiting":
         by = order.arrival.claimed_by if order.arrival else None
         return [f"{by} has it." if by else "Nobody has it yet."]
+    if seen.code == "unseen":
+        return ["Nobody has seen this check-in: no board has shown it."]
+    if seen.code == "unanswered":
+        return [f"The customer has yet to answer on {unanswered(order)}. "]
     if seen.code == "lost":
         return ["Nobody could find the customer."]
     if seen.code in ("on_hold", "customer_missing"):

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from app.orders import PICKUPS, RANK, Attention, Order, Pace, counted, deadline, forecast, met, tally, went_back
-from app.render.cards import BACK, STAGES, Chip, Where, so_far, wait_level
+from app.orders import PICKUPS, RANK, Attention, Order, counted, deadline, forecast, met, tally, went_back
+from app.render.cards import BACK, STAGES, Chip, Where, so_far, unanswered, wait_level
 from app.render.lanes import reached
 from app.render.times import age, ago, since, stamp, until
 
@@ -30,11 +30,12 @@ def waiting(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
     arrival = order.arrival
     assert arrival is not None  # place() put it among the waiting
     level = wait_level(max(where.now - arrival.at, 0.0))
-    by = (arrival.claimed_by or "").partition(" ")[0]
+    by, alarm = (arrival.claimed_by or "").partition(" ")[0], seen.code == "unseen"
     return known(order) | {
         "attention": "waiting", "level": level, "bay": (arrival.bay or "–")[:4], "tone": level or "here",
         "clock": ("since", int(arrival.at), since(arrival.at, where.now)),
-        "icon": "user-round" if by else "circle-dashed", "words": [f"{by} has it"] if by else ["Nobody yet"],
+        "icon": "triangle-alert" if alarm else "user-round" if by else "circle-dashed", "alarm": alarm,
+        "words": ["Nobody has seen this check-in"] if alarm else [f"{by} has it"] if by else ["Nobody yet"],
     }  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def need(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
         clock = ("until", int(due), until(due, where.now))
     return known(order) | {
         "attention": seen.code if tone else "stuck", "level": "", "bay": "", "tone": tone, "clock": clock,
-        "icon": icon, "words": words,
+        "icon": icon, "words": words, "alarm": False,
     }  # fmt: skip
 
 
@@ -59,8 +60,10 @@ def _why(order: Order, seen: Attention, where: Where) -> tuple[str, list[str | M
     if seen.code == "late":
         return "clock-alert", [f"Late, {so_far(order)}"]
     if seen.code == "at_risk":
-        ends = forecast(order, where.now, Pace())
+        ends = forecast(order, where.now)
         return "hourglass", ["At risk", *([", done ~", stamp(ends, where.now, where.zone)] if ends else [])]
+    if seen.code == "unanswered":
+        return "message-circle-question-mark", [f"No answer on {unanswered(order)}"]
     if seen.code == "quiet":
         return "circle-question-mark", ["No news for ", ago(order.heard, where.now)]
     return "user-round-search", ["Customer missing"]
@@ -161,7 +164,7 @@ def call(order: Order, now: float) -> tuple[str, str, dict[str, Any]] | None:
             known(order) | {"since": int(at), "new": new, "about": 0, "words": ""},
         )
     told = "on_hold" not in order.flags and (rank >= RANK["picked"] or counted(order))
-    ends = forecast(order, now, Pace()) if told else None
+    ends = forecast(order, now) if told else None
     about = known(order) | {"since": 0, "new": False, "about": int(ends or 0), "words": soon(ends, now) if ends else ""}
     return "soon", f"{int(min(ends or deadline(order) or LAST, LAST)):010d}", about
 

@@ -3,11 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from app.orders import Arrival, Item, Order, Pace, Promise, attention
+from app.orders import Arrival, Item, Order, Promise, attention
 from app.store.orders import Entry
 from app.store.positions import Position
-
-USUAL = Pace()
 
 
 def stamp(instant: float | None) -> str | None:
@@ -17,9 +15,9 @@ def stamp(instant: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds" if moment.microsecond >= 1000 else "seconds").replace("+00:00", "Z")
 
 
-def shaped(order: Order, now: float, pace: Pace = USUAL, where: Position | None = None) -> dict[str, Any]:
+def shaped(order: Order, now: float, where: Position | None = None) -> dict[str, Any]:
     """One order, every field present."""
-    seen = attention(order, now, pace)
+    seen = attention(order, now)
     return {
         "source": order.source,
         "provider": order.provider,

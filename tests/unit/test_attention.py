@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.orders import (
     ENDS,
     LANES,
     RANK,
     Arrival,
+    Entry,
+    House,
     Item,
     Mark,
     Order,
@@ -40,7 +43,9 @@ def order(stage: str = "preparing", **more: Any) -> Order:
     mark = Mark(stage, stage, Stamp(None, T), Stamp(None, T)) if stage in ENDS else None
     ended = T if mark else None
     known = {"source": "jane", "provider": "jane", "ref": "1", "first": T, "updated_at": T, "heard": T, "end": mark}
-    return Order(**known | {"stage": stage, "promised": promised, "fulfilment": "pickup", "ended_at": ended} | more)
+    made = Order(**known | {"stage": stage, "promised": promised, "fulfilment": "pickup", "ended_at": ended} | more)
+    made.own = own_pace(made)  # as `apply` does it
+    return made
 
 
 def lines(done: int, left: int) -> tuple[Item, ...]:
@@ -51,6 +56,7 @@ HOUR = 3600.0
 # nine lines of 75 s and 240 s at the till: 915 s of work, at risk from 1,215 s before the promise
 NINE = {"items": lines(13, 9), "due": HOUR}
 HERE = Arrival("here", T)
+SEEN = Arrival("here", T, shown_at=T + 1)
 
 
 @pytest.mark.parametrize(
@@ -67,23 +73,26 @@ HERE = Arrival("here", T)
         *((order(end, due=HOUR), 2 * HOUR, "ok", "", None) for end in ENDS),
         (order(**NINE), 0, "ok", "", 1500),
         (order(**NINE, heard=T + 1000), HOUR - 1216, "ok", "", HOUR - 1215),
-        (order(**NINE, heard=T + 1000), HOUR - 1215, "at_risk", "at_risk", HOUR),
+        (order(**NINE, heard=T + 1000), HOUR - 1215, "at_risk", "at_risk", 2400),
+        (order(**NINE), HOUR - 1, "at_risk", "at_risk", HOUR),
         (order(**NINE), HOUR, "late", "late", None),
         (order(**NINE), 1500, "stuck", "quiet", HOUR - 1215),
-        (order(**NINE), HOUR - 1215, "at_risk", "at_risk", HOUR),
-        (order(**NINE, fulfilment="delivery"), HOUR - 1215 - 1200, "at_risk", "at_risk", HOUR),
+        (order(**NINE), HOUR - 1215, "at_risk", "at_risk", 2400),
+        (order(**NINE, fulfilment="delivery"), HOUR - 1215 - 1200, "at_risk", "at_risk", 1200),
         (order("picked", due=HOUR), HOUR - 541, "stuck", "quiet", HOUR - 540),
-        (order("picked", due=HOUR), HOUR - 540, "at_risk", "at_risk", HOUR),
-        (order("staged", due=HOUR), HOUR - 900, "at_risk", "at_risk", HOUR),
+        (order("picked", due=HOUR), HOUR - 540, "at_risk", "at_risk", HOUR - 480),
+        (order("staged", due=HOUR), HOUR - 900, "at_risk", "at_risk", HOUR - 840),
         (order(due=HOUR), HOUR - 1, "stuck", "quiet", HOUR),
         (order("preparing"), 1499, "ok", "", 1500),
         (order("reviewing"), 900, "stuck", "quiet", None),
         (order(**NINE, flags=("on_hold",)), HOUR - 9, "stuck", "on_hold", HOUR),
         (order(**NINE, flags=("customer_missing", "on_hold")), 0, "stuck", "customer_missing", HOUR),
         (order(**NINE, flags=("on_hold",)), HOUR, "late", "late", None),
-        (order("ready", arrival=HERE, due=0.0), 9, "waiting", "waiting", 120),
-        (order("preparing", arrival=HERE, due=0.0), 120, "waiting", "waiting", 300),
-        (order("canceled", arrival=HERE), 300, "waiting", "waiting", None),
+        (order("ready", arrival=HERE, due=0.0), 9, "waiting", "waiting", 20),
+        (order("ready", arrival=HERE, due=0.0), 20, "waiting", "unseen", 120),
+        (order("ready", arrival=SEEN, due=0.0), 9, "waiting", "waiting", 120),
+        (order("preparing", arrival=SEEN, due=0.0), 120, "waiting", "waiting", 300),
+        (order("canceled", arrival=HERE), 300, "waiting", "unseen", None),
         (order("ready", arrival=Arrival("claimed", T, claimed_by="Sam")), 0, "waiting", "waiting", 120),
         (order("ready", arrival=Arrival("cannot_find", T)), 0, "waiting", "lost", 120),
         (order("ready", arrival=Arrival("on_my_way", T)), 9 * HOUR, "ok", "", None),
@@ -107,7 +116,8 @@ def test_the_level_its_rule_and_the_next_instant(
         (order(**NINE, heard=T + HOUR), HOUR - 449, "At risk: 13 of 22 picked, 7 min left", HOUR - 1215),
         (order(items=lines(0, 99), due=600), 0, "At risk: 0 of 99 picked, 10 min left", 0.0),
         (order("in_transit"), 2700 + 60, "No news for 46 min", 2700),
-        (order(arrival=HERE), 121, "Waiting for 2 min, nobody has it yet", 0.0),
+        (order(arrival=SEEN), 121, "Waiting for 2 min, nobody has it yet", 0.0),
+        (order(arrival=HERE), 31, "Nobody has seen this check-in, 31 s old", 0.0),
         (order(arrival=Arrival("claimed", T, claimed_by="Sam")), 9, "Waiting for 9 s, Sam has it", 0.0),
         (order(arrival=Arrival("cannot_find", T)), 9, "Can't find the customer", 0.0),
         (order(flags=("on_hold",), stamps={"flag:on_hold": Stamp(T - 9, T)}), 9, "On hold", -9.0),
@@ -131,14 +141,14 @@ def test_the_forecast_follows_the_orders_own_pace() -> None:
     stamps = {f"item:{n}": Stamp(T + when, T + when) for n, when in enumerate([0, 30, 60, 90])}
     what = order(items=lines(4, 10), stamps=stamps)
     assert own_pace(what) == 30
-    assert forecast(what, T, Pace()) == T + 10 * 30 + 240
+    assert forecast(what, T) == T + 10 * 30 + 240
     assert own_pace(order(items=lines(2, 10), stamps=stamps)) is None
-    assert forecast(order(items=lines(2, 10), stamps=stamps), T, Pace(item=60)) == T + 840
-    assert forecast(order(), T, Pace()) is None
-    assert forecast(order("confirmed", items=lines(0, 3)), T, Pace()) is None
-    assert forecast(order("in_transit"), T, Pace()) is None
-    assert forecast(order("staged", fulfilment="delivery"), T, Pace()) == T + 1800
-    assert forecast(order("ready"), T, Pace()) == T
+    assert forecast(order(items=lines(2, 10), stamps=stamps, house=House(Pace(item=60))), T) == T + 840
+    assert forecast(order(), T) is None
+    assert forecast(order("confirmed", items=lines(0, 3)), T) is None
+    assert forecast(order("in_transit"), T) is None
+    assert forecast(order("staged", fulfilment="delivery"), T) == T + 1800
+    assert forecast(order("ready"), T) == T
 
 
 def test_words_for_progress_and_lengths() -> None:
@@ -158,6 +168,13 @@ def maybe(strategy: Any) -> Any:
     return st.none() | strategy
 
 
+stages = st.sampled_from(sorted(RANK))
+
+
+paces = st.builds(Pace, item=st.floats(1, 600), trip=st.floats(0, HOUR), learnt=st.sampled_from([0, 50]))
+houses = st.none() | st.builds(House, paces, st.none() | st.floats(0, 3 * HOUR))
+
+
 @st.composite
 def orders(draw: st.DrawFn) -> Order:
     done, left = draw(st.integers(0, 6)), draw(st.integers(0, 30))
@@ -166,29 +183,34 @@ def orders(draw: st.DrawFn) -> Order:
         draw(st.sampled_from(sorted(RANK))),
         fulfilment=draw(st.sampled_from(["delivery", "pickup", "curbside", "kiosk", "in_store", "last_mile"])),
         promised=draw(maybe(st.builds(Promise, maybe(instants), maybe(instants)))),
-        items=draw(maybe(st.just(lines(done, left)))),
+        items=tuple(replace(item, asked=item.id == "0") for item in lines(done, left)) if draw(st.booleans()) else None,
         stamps={f"item:{n}": Stamp(draw(maybe(instants)), draw(instants)) for n in range(done)},
         flags=draw(st.sampled_from([(), (), ("on_hold",), ("customer_missing",), ("returning",), ("late",)])),
         heard=draw(instants),
+        updated_at=draw(instants),
         placed_at=draw(maybe(instants)),
+        timeline=tuple(Entry(stage, at) for stage, at in draw(st.lists(st.tuples(stages, instants), max_size=4))),
+        house=draw(houses),
+        outcomes=draw(st.sampled_from([True, True, False])),
+        asked=0 if not done else draw(st.sampled_from([0, 1])),
         arrival=None if state is None else Arrival(state, draw(instants), ended_at=draw(maybe(instants))),
     )
 
 
-paces = st.builds(Pace, item=st.floats(1, 600), trip=st.floats(0, HOUR))
-
-
 @settings(calm, max_examples=500)
-@given(orders(), instants, paces, st.lists(st.floats(0, 1), max_size=6))
-def test_nothing_changes_before_the_next_instant(what: Order, now: float, pace: Pace, parts: list[float]) -> None:
-    for _ in range(8):
-        seen = attention(what, now, pace)
+@given(orders(), instants, st.lists(st.floats(0, 1), max_size=6))
+def test_nothing_changes_before_the_next_instant(what: Order, now: float, parts: list[float]) -> None:
+    for _ in range(300):
+        seen = attention(what, now)
         assert seen.next is None or seen.next > now
         until = seen.next or now + 1000 * HOUR
         for then in [math.nextafter(until, -math.inf), *(now + part * (until - now) for part in parts)]:
             if now <= then < until:
-                later = attention(what, then, pace)
+                later = attention(what, then)
                 assert (later.level, later.code) == (seen.level, seen.code)
+                assert place(what, later) == place(what, seen)
+                if seen.code == "at_risk":
+                    assert forecast(what, then) == forecast(what, now)
         if seen.next is None:
             return
         now = seen.next
@@ -211,8 +233,8 @@ def test_one_lane_and_a_key_of_figures(what: Order, now: float) -> None:
         assert lane == ("instore" if what.fulfilment == "in_store" else "")
     else:
         assert lane in (*LANES, "")
-    if seen.code in ("waiting", "lost", "late", "at_risk", "quiet", "customer_missing"):
-        assert lane == ("waiting" if seen.code == "waiting" else "needs")
+    if seen.code in ("waiting", "unseen", "lost", "late", "at_risk", "quiet", "unanswered", "customer_missing"):
+        assert lane == ("waiting" if seen.code in ("waiting", "unseen") else "needs")
 
 
 LANE = {

@@ -7,7 +7,7 @@ from app.errors import Unreadable
 from app.orders import Destination, Handling, Item, OrderEvent, Promise, Replacement, Shopper
 from app.providers.contract import Follow, Location, Reply, digest, instant, normal, read, text
 from app.providers.instacart.shapes import DETAILS, DOOR, LINES, PLACE, Address, Details, Door, Good, Line, Window
-from app.providers.instacart.states import fulfilment, meaning, outcome
+from app.providers.instacart.states import fulfilment, meaning, outcome, unanswered
 from app.settings import Source
 
 LINES_MOST: Final = 500
@@ -97,6 +97,7 @@ def _line(own: str, row: Line) -> Item:
         state=state,
         replacements=(_instead(row.replacement),) if row.replacement is not None and state == "replaced" else (),
         image_url=_picture(good.image_url),
+        asked=state == "replaced" and unanswered(row.replacement_status),
     )
 
 

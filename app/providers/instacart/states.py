@@ -108,3 +108,8 @@ def outcome(status: str, answer: str | None) -> str:
     """What became of a line: its status and the customer's answer to a replacement. Nothing said is nothing claimed."""
     state = LINES.get(normal(status), "pending")
     return "refunded" if state == "replaced" and normal(answer or "") == "rejected" else state
+
+
+def unanswered(answer: str | None) -> bool:
+    """Has the customer yet to say whether they want the replacement? They can until the shopper is at the till."""
+    return normal(answer or "").endswith("pending")
