@@ -56,7 +56,21 @@ from app.store.positions import Positions
 from app.store.quarantine import Quarantine
 from app.store.rates import Rates
 from app.store.screens import Screens
-from app.web import api, board, follow, health, held, ledger, screens, signs, staff, today, track
+from app.web import (
+    api,
+    board,
+    follow,
+    health,
+    held,
+    ledger,
+    pictures,
+    screens,
+    signs,
+    someone,
+    staff,
+    today,
+    track,
+)
 from app.web.chips import Chips
 from app.web.failures import Failures
 from app.web.hooks import receiver
@@ -197,6 +211,7 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
             *ledger.HANDLERS,
             *today.HANDLERS,
             *track.HANDLERS,
+            *someone.HANDLERS,
             *signs.HANDLERS,
             *screens.HANDLERS,
             *staff.HANDLERS,
@@ -210,6 +225,7 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
             api.router(*follow.HANDLERS, *held.HANDLERS, *screens.API),
             pages,
             *health.HANDLERS,
+            *pictures.HANDLERS,
         ],
         dependencies={
             "site": Provide(lambda: site, sync_to_thread=False),

@@ -141,6 +141,8 @@ class Arrival(Struct, gc=False, frozen=True, omit_defaults=True):
     way_at: float | None = None
     ended_at: float | None = None
     before: str | None = None  # the state that `handed_over` followed, for its undo
+    proxy: bool = False  # someone else collects
+    near: str | None = None  # what the phone said of itself, near or far; never where it is
 
 
 class Entry(Struct, gc=False, frozen=True, omit_defaults=True):
@@ -296,6 +298,8 @@ class Step(Struct, gc=False, frozen=True, omit_defaults=True):
     bay: str | None = None
     vehicle: str | None = None
     undo: bool = False
+    proxy: bool = False
+    near: str | None = None
 
 
 class Effect(Struct, gc=False, frozen=True):
@@ -703,7 +707,7 @@ def _moved(was: Arrival | None, event: OrderEvent, step: Step) -> Arrival:
     base = was or Arrival(state, now)
     if state == "on_my_way":
         new = replace(base, state=state, way_at=now if base.way_at is None else base.way_at)
-        return replace(new, bay=_where(step, base), vehicle=step.vehicle or base.vehicle)
+        return replace(new, bay=_where(step, base), vehicle=step.vehicle or base.vehicle, proxy=step.proxy)
     if state == "here":
         return _here(was, now, step)
     if was is not None and was.state == state:
@@ -719,11 +723,11 @@ def _moved(was: Arrival | None, event: OrderEvent, step: Step) -> Arrival:
 def _here(was: Arrival | None, now: float, step: Step) -> Arrival:
     """Said again it may name another bay; the clock goes on, and so does the claim."""
     if was is None:
-        return Arrival("here", now, step.bay or None, step.vehicle)
-    new = replace(was, bay=_where(step, was), vehicle=step.vehicle or was.vehicle)
+        return Arrival("here", now, step.bay or None, step.vehicle, proxy=step.proxy, near=step.near)
+    new = replace(was, bay=_where(step, was), vehicle=step.vehicle or was.vehicle, proxy=step.proxy, near=step.near)
     if was.state == "on_my_way":
         return replace(new, state="here", at=now)
-    return replace(new, state="claimed" if was.claimed_by else "here")
+    return replace(new, state="claimed" if was.claimed_by else "here", near=step.near or was.near)
 
 
 def _where(step: Step, was: Arrival) -> str | None:

@@ -4,6 +4,7 @@ names it, `ORDERBOARD_<KEY>` overrides a `[server]` key. Every complaint names t
 import tomllib
 from collections.abc import Mapping
 from datetime import tzinfo
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,6 +18,16 @@ SECRET_LEAST: Final = 24  # characters; a shorter secret can be guessed
 ID_MOST: Final = 64
 LANGUAGES: Final = ("en", "es", "pl", "sv")  # of customers; each but the first has a catalogue in render/locale
 MANUAL: Final = "manual"
+STEPS_MOST: Final = 6  # of how to collect
+TEXT_MOST: Final = 200
+PICTURE_MOST: Final = 256 * 1024
+# kind, how its file begins, and where
+PICTURES: Final = (
+    ("jpg", b"\xff\xd8\xff", 0),
+    ("png", b"\x89PNG\r\n", 0),
+    ("webp", b"WEBP", 8),
+    ("avif", b"ftypavif", 4),
+)
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,11 +45,21 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     replicas: int = 0  # how many must hold a commit before it is acknowledged (WAIT)
     tick_ms: int = 40  # a busy board's frames are this far apart
     retention_days: int = 30
+    pictures: str = ""  # the folder of the stores' pictures; empty: pictures in data_dir
     link_hours: int = 24  # how long tracking links outlive the handover
 
     @property
     def secure(self) -> bool:
         return self.public_url.startswith("https://")
+
+
+class Notice(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How to collect, a step: its words and a picture. `picture` is a file in the pictures folder; once the config is
+    checked, the address that it is shown under."""
+
+    text: str
+    picture: str | None = None
+    alt: str = ""
 
 
 class Store(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,6 +75,8 @@ class Store(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     language: str = LANGUAGES[0]  # of what hangs in the shop: signs, the screen of what is ready
     show_before: Annotated[int, Meta(ge=0, le=44_640)] = 0
     checkin_before: Annotated[int, Meta(ge=0, le=1440)] = 5
+    pickup: tuple[Notice, ...] = ()
+    near_metres: int = 300  # what a phone calls near, when its owner lets it say so; 0: it is not asked
 
     @property
     def zone(self) -> tzinfo:
@@ -95,6 +118,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     server: Server = Server()
     stores: dict[str, Store] = {}
     sources: dict[str, Source] = {}
+    pictures: dict[str, Path] = {}  # name in its address → file
 
 
 _COMMON: Final = frozenset(Source.__struct_fields__) - {"options", "stores", "zone"}
@@ -118,9 +142,12 @@ def check(raw: dict[str, Any], environ: Mapping[str, str], options: Mapping[str,
     if extra := raw.keys() - {"server", "stores", "sources"}:
         raise Fatal(f"The config has an unknown key: {min(extra)}. Expected [server], [[stores]], [[sources]].")
     server = _server(raw.get("server", {}), environ)
-    stores = _unique("stores", [_store(i, table) for i, table in enumerate(_tables(raw, "stores"))])
+    pictures: dict[str, Path] = {}
+    folder = Path(server.pictures or Path(server.data_dir) / "pictures")
+    made = [_store(i, table) for i, table in enumerate(_tables(raw, "stores"))]
+    stores = _unique("stores", [_pictured(store, folder, pictures) for store in made])
     sources = [_source(i, table, environ, options, stores) for i, table in enumerate(_tables(raw, "sources"))]
-    return Settings(server=server, stores=stores, sources=_unique("sources", sources))
+    return Settings(server=server, stores=stores, sources=_unique("sources", sources), pictures=pictures)
 
 
 def _tables(raw: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -163,6 +190,37 @@ def _store(index: int, table: dict[str, Any]) -> Store:
     _zone(store.timezone, f"stores.{store.id}.timezone")
     _need(store.language in LANGUAGES, f"stores.{store.id}.language", "one of " + ", ".join(LANGUAGES))
     return store
+
+
+def _pictured(store: Store, folder: Path, pictures: dict[str, Path]) -> Store:
+    """The store with the addresses of its pictures, each noted in `pictures`."""
+    where = f"stores.{store.id}.pickup"
+    _need(len(store.pickup) <= STEPS_MOST, where, f"at most {STEPS_MOST} steps")
+    _need(0 <= store.near_metres <= 10_000, f"stores.{store.id}.near_metres", "a number from 0 to 10000")
+    steps = []
+    for step in store.pickup:
+        _need(0 < len(step.text) <= TEXT_MOST, f"{where}, text", f"1 to {TEXT_MOST} characters")
+        if step.picture is not None:
+            _need(bool(step.alt), f"{where}, alt", f"what {step.picture} shows, for who can't see it")
+            name, path = _picture(folder, step.picture, where)
+            pictures[name] = path
+            step = msgspec.structs.replace(step, picture="/pictures/" + name)
+        steps.append(step)
+    return msgspec.structs.replace(store, pickup=tuple(steps))
+
+
+def _picture(folder: Path, name: str, where: str) -> tuple[str, Path]:
+    """A name that changes with the picture, and its file."""
+    path = (folder / name).resolve()
+    _need(path.is_relative_to(folder.resolve()), f"{where}, picture", f"a file in {folder}")
+    try:
+        body = path.read_bytes()
+    except OSError:
+        raise Fatal(f"Config: {where}, picture: the file {folder / name} can't be read.") from None
+    _need(len(body) <= PICTURE_MOST, f"{where}, picture {name}", f"{PICTURE_MOST // 1024} KiB or less")
+    kind = next((kind for kind, start, at in PICTURES if body[at:].startswith(start)), "")
+    _need(bool(kind), f"{where}, picture {name}", "a JPEG, PNG, WebP or AVIF")
+    return f"{sha256(body).hexdigest()[:16]}.{kind}", path
 
 
 def _source(

@@ -2,6 +2,7 @@
 
 import { inLanguage } from "./lang.js";
 import { now, say } from "./live.js";
+import * as near from "./near.js";
 
 const AGAIN = 4000; // ms between two tries
 const SLOW = 8000; // ms for one try
@@ -58,6 +59,7 @@ export function settle() {
     if (input.type === "radio") input.checked = said === null ? input.defaultChecked : input.value === said;
     else if (document.activeElement !== input) input.value = said ?? input.defaultValue;
   }
+  near.settle(page);
   leave();
 }
 
@@ -111,12 +113,13 @@ function drop(why) {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const fields = [...new FormData(form, event.submitter)];
+  const fields = [...new FormData(form, event.submitter), ["near", near.said()]];
   keep(kept, JSON.stringify({ fields, at: now() }));
   tell(note.dataset.sending);
   send();
 });
 
+near.listen(page, say);
 addEventListener("online", send);
 setInterval(send, AGAIN);
 if (recall(kept)) tell(note.dataset.unsent);

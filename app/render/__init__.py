@@ -25,7 +25,7 @@ from app.render.parts import PAGES_MOST, Parts
 from app.render.said import View
 from app.render.times import exact, lasting, since, today, zone_name
 from app.render.track import view
-from app.render.words import Words, words
+from app.render.words import Words, fill, words
 from app.settings import LANGUAGES, Store
 
 __all__ = ["EDITION", "STATIC", "Card", "Feed", "Health", "Pane", "Renderer", "card_id"]
@@ -377,13 +377,38 @@ class Renderer:
         """A marked text of anywhere in a language; one that is not comes back as it is."""
         return words(lang).told(text)
 
-    def ended_page(self, lang: str, path: str = "") -> str:
-        """For every link that opens nothing: unknown, expired and revoked look the same."""
+    def ended_page(self, lang: str) -> str:
+        """For every link that opens nothing: unknown, expired and revoked look the same, to the byte."""
         told = words(lang)
         lead = told.page.gone_lead.format(long=lasting(self._link_hours, told.tag))
         return self._env.get_template("ended.html").render(
-            lang=lang, others=told.others, words=told.page, lead=lead, path=path, bay=""
+            lang=lang, others=told.others, words=told.page, lead=lead, path="", bay=""
         )
+
+    def someone_page(
+        self,
+        order: Order,
+        now: float,
+        *,
+        token: str,
+        links: Sequence[tuple[str, str, float]],
+        full: bool,
+        note: str,
+        lang: str,
+        picked: bool = False,
+    ) -> str:
+        """Where a customer makes links for someone else. `links`: the id, address and making of each that lives."""
+        store = self._stores.get(order.store or "", NOWHERE)
+        told = words(lang, store.timezone)
+        rows = [
+            (name, url, fill(told.page.else_made, {"at": local.stamp(made, now, store.zone, told.tag)}), ledger.qr(url))
+            for name, url, made in links
+        ]
+        return self._env.get_template("someone.html").render(
+            lang=lang, picked=picked, words=told.page, store=store, code=order.code or "",
+            token=token, links=rows, full=full, note=note,
+            text=told.page.else_text.format(store=store.name),
+        )  # fmt: skip
 
     def sheet_page(self, store: Store, bay: str) -> str:
         """A bay's sign to print, in the store's language."""

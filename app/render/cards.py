@@ -102,7 +102,8 @@ def arrive(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
     return face(order, seen, where) | {
         "level": level, "bay": arrival.bay, "vehicle": arrival.vehicle, "since": int(arrival.at),
         "clock": since(arrival.at, where.now)[0], "tone": level or "here", "share": wait_share(gone),
-        "by": arrival.claimed_by, "unseen": order.key if arrival.shown_at is None else None, "order": order.key,
+        "by": arrival.claimed_by, "proxy": arrival.proxy, "near": arrival.near,
+        "unseen": order.key if arrival.shown_at is None else None, "order": order.key,
         "alarm": seen.code == "unseen",
     }  # fmt: skip
 

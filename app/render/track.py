@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from app.orders import (
     MOVES,
+    PICKUPS,
     RANK,
     Arrival,
     Order,
@@ -24,11 +25,12 @@ from app.render.said import CALLING, MASKED, View, counting, handed, notes, said
 from app.render.steps import line, when
 from app.render.times import lasting, since, zone_name
 from app.render.words import fill
+from app.settings import Store
 
 
 def view(order: Order, seen: View) -> dict[str, Any]:
     arrival = waiting(order)
-    name = sentence(order, seen)
+    name, checkin = sentence(order, seen), _checkin(order, seen)
     over = order.end is not None or RANK[order.stage] >= RANK["fulfilled"] or handed(order)
     return {
         "hero": _hero(order, name, seen), "when": "" if over or arrival else when(order, seen),
@@ -37,7 +39,9 @@ def view(order: Order, seen: View) -> dict[str, Any]:
         "wait": _wait(arrival, seen) if arrival else None, "arrivals": _arrivals(arrival, seen) if arrival else (),
         "facts": _facts(order, seen, over),
         "door": order.delivery_code if order.delivery_code and not over else None,
-        "call": name in CALLING, "phone": seen.store.phone, "over": over, "checkin": _checkin(order, seen),
+        "call": name in CALLING, "phone": seen.store.phone, "over": over, "checkin": checkin,
+        "share": seen.whole and not over and order.fulfilment in PICKUPS,
+        "pickup": seen.store.pickup if checkin is not None and checkin.mode != "wait" else (),
     }  # fmt: skip
 
 
@@ -79,7 +83,10 @@ def _listed(order: Order, seen: View, known: bool) -> dict[str, Any]:
 
 
 def _rest(order: Order, seen: View, call: bool, over: bool) -> Markup:
-    facts = (call, over, order.timeline, order.flags, order.arrival, order.ended_at, order.store, seen.quarter)
+    facts = (
+        call, over, order.timeline, order.flags, order.arrival, order.ended_at, order.store, order.fulfilment,
+        order.shopper is None, order.destination is None, order.delivery_code is None, seen.quarter,
+    )  # fmt: skip
     return seen.parts.keep("rest", facts, lambda: _closing(order, seen, call, over))
 
 
@@ -87,7 +94,8 @@ def _closing(order: Order, seen: View, call: bool, over: bool) -> dict[str, Any]
     store = seen.store
     return {
         "trail": _trail(order, seen, over), "call": call, "phone": store.phone, "street": store.street or store.name,
-        "ends": _ends(order, seen), "zone": zone_name(seen.zone, seen.words.tag),
+        "ends": _ends(order, seen), "forgotten": _forgotten(order, seen, over),
+        "zone": zone_name(seen.zone, seen.words.tag),
     }  # fmt: skip
 
 
@@ -113,8 +121,16 @@ def _checkin(order: Order, seen: View) -> SimpleNamespace | None:
         here=may_be_here(order, seen.now),
         bays=seen.store.bays,
         bay=arrival.bay if arrival else None,
-        vehicle=arrival.vehicle if arrival else None,
+        vehicle=arrival.vehicle if arrival and (seen.whole or arrival.proxy) else None,
+        near=_near(seen.store) if state in ("", "on_my_way") else None,
     )
+
+
+def _near(store: Store) -> tuple[float, float, int] | None:
+    """Where the shop is and what is near, for the phone to find out by itself."""
+    if store.latitude is None or store.longitude is None or not store.near_metres:
+        return None
+    return store.latitude, store.longitude, store.near_metres
 
 
 # ---- waiting outside ----
@@ -167,7 +183,7 @@ def _facts(order: Order, seen: View, over: bool) -> list[tuple[str, str]]:
     if seen.whole:
         if order.total is not None:
             facts.append((page.total, money(order.total.amount, order.total.currency, seen.words.tag)))
-        facts += _destination(order, page)
+        facts += [] if over else _destination(order, page)
     return facts
 
 
@@ -204,6 +220,15 @@ def _trail(order: Order, seen: View, over: bool) -> list[tuple[str, str | Markup
         rank, stage = RANK[entry.stage], entry.stage
     odd = over or "on_hold" in order.flags or any(kind for kind, _, _ in lines)
     return lines[::-1] if odd and len(lines) > 1 else []
+
+
+def _forgotten(order: Order, seen: View, over: bool) -> str:
+    """What is no longer shown once it is over, where there was anything."""
+    if not over:
+        return ""
+    if order.fulfilment in PICKUPS:
+        return str(seen.words.page.forgotten_pickup) if order.arrival and order.arrival.vehicle else ""
+    return str(seen.words.page.forgotten) if order.shopper or order.destination or order.delivery_code else ""
 
 
 def _ends(order: Order, seen: View) -> Markup | str:

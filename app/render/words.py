@@ -88,6 +88,32 @@ PAGE: Final[dict[str, str]] = {
     "again_helps": _("Trying again in a moment may help."),
     "again_wont": _("Trying the same again won’t help."),
     "start": _("To the start page"),
+    "else_ask": _("Someone else is collecting"),
+    "else_title": _("Someone else is collecting?"),
+    "else_lead": _(
+        "Make them a link of their own. It shows what is ready and lets them check in. It shows no address and no "
+        "prices, and it makes no further links."
+    ),
+    "else_make": _("Make a link for them"),
+    "else_again": _("Make another link"),
+    "else_full": _("There are as many links as there can be. End one to make another."),
+    "else_link": _("Link for someone else"),
+    "else_made": _("Made {at}. It ends with your own."),
+    "else_scan": _("Let them scan it"),
+    "else_end": _("End this link"),
+    "else_text": _("Please collect my order from {store}:"),
+    "share": _("Share"),
+    "copy": _("Copy"),
+    "copied": _("Copied"),
+    "back": _("Back to your order"),
+    "pickup": _("How to collect it"),
+    "near_ask": _("Tell the shop how near I am"),
+    "near_hint": _("Your phone asks you first. It tells us “near” or “far”, never where you are."),
+    "near_near": _("We tell the shop: near."),
+    "near_far": _("We tell the shop: not near yet. You can check in all the same."),
+    "near_none": _("Your phone can’t tell. Nothing is sent, and you can check in all the same."),
+    "forgotten": _("The courier, the map and the address are no longer shown here."),
+    "forgotten_pickup": _("Your car and bay are no longer shown here."),
 }
 
 KINDS: Final[dict[str, tuple[str, str]]] = {

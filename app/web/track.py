@@ -22,6 +22,7 @@ from app.web.tongue import Tongue, tongue
 Call = Request[Any, Any, Any]
 Form = dict[str, str]
 STATES: Final = ("on_my_way", "here")
+NEAR: Final = ("", "near", "far")
 VEHICLE_MOST: Final = 64  # characters; a sentence says so
 TAPS: Final = 5  # check-ins a link, in WINDOW seconds
 WINDOW: Final = 60
@@ -114,7 +115,7 @@ async def arrival(
 async def checked_in(site: Site, link: Link, order: Order, data: Form) -> None:
     if not await site.people.tries(f"arrival {link.id}", TAPS, WINDOW):
         raise TooMany(_("That was a lot at once. Wait a minute, then tell us again, or call the shop."))
-    step = wished(data, site.settings.stores.get(order.store or ""))
+    step = wished(data, site.settings.stores.get(order.store or ""), link.kind == "delegate")
     was = order.arrival.state if order.arrival else None
     if was is None or step.state != was:  # a repeat is fine at any moment
         timely(order, step.state, site.clock())
@@ -128,9 +129,9 @@ async def checked_in(site: Site, link: Link, order: Order, data: Form) -> None:
         raise Conflict(_("You are checked in already. The page shows what is so."))
 
 
-def wished(data: Form, store: Store | None) -> Step:
+def wished(data: Form, store: Store | None, proxy: bool) -> Step:
     """The form's fields, each within its bounds. Raises Invalid."""
-    state, bay = data.get("state", ""), data.get("bay")
+    state, bay, near = data.get("state", ""), data.get("bay"), data.get("near", "")
     vehicle = " ".join(data.get("vehicle", "").split(" ")).strip()
     if state not in STATES:
         raise Invalid("state must be on_my_way or here.")
@@ -138,7 +139,9 @@ def wished(data: Form, store: Store | None) -> Step:
         raise Invalid(_("There is no such bay at this shop."))
     if len(vehicle) > VEHICLE_MOST or not vehicle.isprintable():
         raise Invalid(_("Say your car in at most 64 letters, on one line."))
-    return Step(state, bay, vehicle or None)
+    if near not in NEAR:
+        raise Invalid("near must be near, far or left out.")
+    return Step(state, bay, vehicle or None, proxy=proxy, near=near or None)
 
 
 def timely(order: Order, state: str, now: float) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -193,7 +194,7 @@ def test_looking_changes_nothing(shop: Shop) -> None:
     _, path = shop.made(uuid)
     for _ in range(2):
         assert shop.status(path) == 200
-        assert shop.http.get(f"{path}/arrival").status_code == 405
+        assert shop.http.get(f"{path}/arrival").status_code == 303
         shop.http.head(path)
     order = shop.http.get(f"/api/orders/jane-68/{uuid}", headers=API).json()
     assert (order["version"], order["arrival"]) == (1, None)
@@ -208,3 +209,103 @@ def test_tokens_are_random_and_kept_as_hashes(shop: Shop) -> None:
     kept = shop.served.call(links.ask("KEYS", "ob:link*"))
     rows = b"".join([*kept, *(shop.served.call(links.ask("GET", key)) for key in kept if b":links:" not in key)])
     assert not [token for token in tokens if token.encode() in rows]
+
+
+# ---- someone else collects ----
+
+
+def made(shop: Shop, path: str) -> list[str]:
+    """The paths of the links that a customer's page for someone else shows."""
+    page = shop.http.get(f"{path}/someone")
+    assert page.status_code == 200
+    assert page.headers["cache-control"] == "no-store"
+    return re.findall(r'value="[^"]*(/t/[^"]+)"', page.text)
+
+
+def share(shop: Shop, path: str, **fields: str) -> httpx2.Response:
+    return shop.http.post(f"{path}/someone", data=fields, headers={"Origin": "null"})
+
+
+def test_a_customer_makes_links_for_others_and_ends_them(shop: Shop) -> None:
+    uuid = shop.order()
+    _, path = shop.made(uuid)
+    assert made(shop, path) == []
+    assert [share(shop, path).status_code for _ in range(4)] == [303, 303, 303, 409]
+    others = made(shop, path)
+    assert len({*others, path}) == 4
+    page = shop.http.get(others[0]).text
+    assert "41.80" not in page
+    assert "someone" not in page
+    known = [link for link in shop.listed(uuid) if link["made_from"]]
+    assert len(known) == 3
+    assert share(shop, path, end=known[1]["id"]).status_code == 303
+    assert made(shop, path) == [others[0], others[2]]
+    assert [shop.status(other) for other in others] == [200, 404, 200]
+
+
+def test_someone_else_makes_no_further_links_and_ends_none(shop: Shop) -> None:
+    uuid, other = shop.order(), shop.order()
+    _, path = shop.made(uuid)
+    share(shop, path)
+    (mine,) = made(shop, path)
+    for delegate in (mine, shop.made(uuid, "delegate")[1]):
+        assert shop.status(f"{delegate}/someone") == 404
+        assert share(shop, delegate).status_code == 404
+    link, _ = shop.made(other)
+    assert share(shop, path, end=link).status_code == 303
+    assert len(shop.listed(other)) == 1
+
+
+def test_what_was_made_from_a_link_ends_with_it(shop: Shop) -> None:
+    uuid = shop.order()
+    for act in ("delete", "post"):
+        link, path = shop.made(uuid)
+        share(shop, path)
+        (other,) = made(shop, path)
+        url = f"/api/links/{link}" + ("/reissue" if act == "post" else "")
+        assert shop.http.request(act.upper(), url, headers=API).status_code in (201, 204)
+        assert [shop.status(path), shop.status(other)] == [404, 404]
+
+
+def test_links_for_others_are_few_and_for_open_pickups(shop: Shop) -> None:
+    _, path = shop.made(shop.order())
+    for _ in range(10):
+        link = shop.served.house.site.links
+        share(shop, path)
+        for other in made(shop, path):
+            found = shop.served.call(link.find(other.removeprefix("/t/")))
+            share(shop, path, end=found.id)
+    assert share(shop, path).status_code == 429
+    brought = shop.order(reservation_mode="delivery")
+    assert shop.status(f"{shop.made(brought)[1]}/someone") == 404
+    over = shop.order("finished")
+    _, path = shop.made(over)
+    assert share(shop, path).status_code == 409
+    assert shop.http.get(f"{path}/someone").headers["location"] == path
+
+
+def test_another_site_makes_no_link(shop: Shop) -> None:
+    _, path = shop.made(shop.order())
+    for head in ({"Origin": "https://evil.example"}, {"Origin": "null", "Sec-Fetch-Site": "cross-site"}):
+        assert shop.http.post(f"{path}/someone", data={}, headers=head).status_code == 403
+    assert made(shop, path) == []
+
+
+def test_the_shop_hears_who_collects_and_how_near(shop: Shop) -> None:
+    uuid = shop.order()
+    _, path = shop.made(uuid)
+    share(shop, path)
+    (other,) = made(shop, path)
+    for near in ("nearly", "37.77,-122.42", "91", "NaN"):
+        told = shop.http.post(f"{path}/arrival", data={"state": "here", "near": near}, headers={"Origin": "null"})
+        assert told.status_code == 400
+    for link, near, proxy in ((path, "far", False), (other, "near", True), (other, "", True)):
+        told = shop.http.post(f"{link}/arrival", data={"state": "here", "near": near}, headers={"Origin": "null"})
+        assert told.status_code == 303
+        site = shop.served.house.site
+        arrival = shop.served.call(site.orders.get(f"jane-68:{uuid}")).order.arrival
+        assert (arrival.proxy, arrival.near) == (proxy, near or "near")
+        card = site.render.card(shop.served.call(site.orders.get(f"jane-68:{uuid}")).order, time.time())
+        assert ("Someone else collects" in card.html) == proxy
+    shown = shop.http.get(f"/api/orders/jane-68/{uuid}", headers=API).json()["arrival"]
+    assert shown.keys() == {"state", "bay", "vehicle", "at", "shown_at", "claimed_by"}

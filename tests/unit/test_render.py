@@ -34,7 +34,7 @@ from app.orders import (
 from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Health, Renderer, card_id
 from app.render.escape import escape
 from app.render.ledger import Call, Line, Link
-from app.settings import Store
+from app.settings import Notice, Store
 
 NOW = 1_795_298_551.0  # 21 November 2026, 14:02:31 in Los Angeles
 STORE = Store(
@@ -236,7 +236,17 @@ def shapes(value: str) -> Iterator[Order]:
 
 
 def screens(render: Renderer, value: str) -> list[str]:
-    store = Store(id="68", name=value, timezone="America/Los_Angeles", bays=(value,), street=value, phone=value)
+    store = Store(
+        id="68",
+        name=value,
+        timezone="America/Los_Angeles",
+        bays=(value,),
+        street=value,
+        phone=value,
+        latitude=37.77,
+        longitude=-122.42,
+        pickup=(Notice(text=value, picture=value, alt=value),),
+    )
     own = Renderer({"68": store}, feeds={"jane-68": Feed("jane", value)}, public_url="http://localhost:8000")
     made = [own.card(o, NOW) for o in shapes(value)]
     cards = [card for card in made if card is not None]
@@ -256,6 +266,9 @@ def screens(render: Renderer, value: str) -> list[str]:
         own.ended_page("en"),
         own.sign_page(store, value, wrong="sign_wrong", code=value),
         own.sheet_page(store, value),
+        own.someone_page(
+            filled(value), NOW, token=value, links=[(value, value, NOW)], full=False, note=value, lang="en"
+        ),
     ]
 
 
