@@ -7,11 +7,13 @@ from re import compile as regex
 from typing import Final
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time, get_datetime_format
 from babel.numbers import format_currency, format_decimal
 from babel.units import format_unit
 from markupsafe import Markup
 
+DASHES: Final = " \u2009\u202f–-"
+HOUR: Final = regex(r"\d+")
 YEAR: Final = regex(r",?( '[^']+')? y$|^y\.? ")
 MILES: Final = frozenset({"US", "GB"})
 YARD: Final = 0.9144  # metres
@@ -65,7 +67,37 @@ def stamp(at: float, now: float, zone: tzinfo, tag: str) -> Markup:
 @lru_cache(8192)
 def _shown(minute: int, zone: tzinfo, tag: str, day: str) -> Markup:
     shown = _clock(minute, zone, tag)
-    return _element(minute * 60, f"{day}, {shown}" if day else shown)
+    glue = str(get_datetime_format("short", locale=tag))
+    return _element(minute * 60, glue.replace("{1}", day).replace("{0}", shown) if day else shown)
+
+
+def oclock(at: float, zone: tzinfo, tag: str) -> int:
+    """The hour as it is written, for languages whose articles depend on it."""
+    shown = HOUR.match(_clock(int(at // 60), zone, tag))
+    return int(shown[0]) if shown else 0
+
+
+def span(start: float, end: float, near: float, zone: tzinfo, tag: str) -> Markup:
+    """Two `<time>`s, from one to the other. `near`: an instant whose day goes without saying."""
+    return _span(int(start // 60), int(end // 60), int(near // 900), zone, tag)
+
+
+@lru_cache(2048)
+def _span(start: int, end: int, quarter: int, zone: tzinfo, tag: str) -> Markup:
+    first, last = (datetime.fromtimestamp(minute * 60, zone) for minute in (start, end))
+    near = quarter * 900
+    if dated(start * 60, near, zone, tag) or first.date() != last.date():
+        return stamp(start * 60, near, zone, tag) + " – " + stamp(end * 60, near, zone, tag)
+    locale = Locale.parse(tag)
+    half = "h" in locale.time_formats["short"].pattern
+    kind = "hm" if half else "Hm"
+    field = "a" if half and (first.hour < 12) != (last.hour < 12) else kind[0] if first.hour != last.hour else "m"
+    patterns = locale.interval_formats.get(kind, {}).get(field)
+    if not patterns or len(patterns) != 2:
+        return _shown(start, zone, tag, "") + " – " + _shown(end, zone, tag, "")
+    before, after = (format_time(at, pattern, locale=tag) for at, pattern in zip((first, last), patterns, strict=True))
+    shown = before.rstrip(DASHES)
+    return _element(start * 60, shown) + before[len(shown) :] + _element(end * 60, after)
 
 
 @lru_cache(2048)

@@ -18,7 +18,7 @@ from app.orders import (
 )
 from app.render.cards import first
 from app.render.goods import Head
-from app.render.local import clock, dated, exact, stamp
+from app.render.local import clock, dated, exact, oclock, stamp
 from app.render.parts import Parts
 from app.render.words import Words, fill
 from app.settings import Store
@@ -53,10 +53,13 @@ class View(Struct, frozen=True):
     def exact(self, instant: float | None) -> Markup:
         return Markup("") if instant is None else exact(int(instant), self.zone, self.words.tag)
 
-    def when(self, instant: float) -> Markup:
-        """The instant within a sentence: "at 14:05", "on Sun, 22 Nov at 14:05"."""
-        time, day = clock(instant, self.zone, self.words.tag), dated(instant, self.now, self.zone, self.words.tag)
-        return self.words.say("on", day=day, time=time) if day else self.words.say("at", time=time)
+    def when(self, instant: float, name: str = "at", near: float | None = None) -> Markup:
+        """The instant within a sentence, as one of `words.MOMENTS`: "at 14:05", "on Sun, 22 Nov at 14:05". `near`:
+        whose day goes without saying, if not today."""
+        zone, tag = self.zone, self.words.tag
+        day = dated(instant, self.now if near is None else near, zone, tag)
+        plain, other = self.words.moments[name][oclock(instant, zone, tag)]
+        return fill(other if day else plain, {"day": day, "time": clock(instant, zone, tag)})
 
 
 def handed(order: Order) -> bool:
@@ -173,8 +176,8 @@ def notes(order: Order, seen: View) -> list[tuple[str, str, Markup]]:
     """Changes told plainly: class, icon, words."""
     notes = []
     back = went_back(order)
-    if back is not None and order.end is None:
-        step = seen.words.backs.get(back.stage) or seen.words.trail[back.stage]
+    step = (seen.words.backs.get(back.stage) or seen.words.trail.get(back.stage)) if back is not None else None
+    if back is not None and step and order.end is None:
         notes.append(("changed", "undo-2", seen.words.say("back", when=seen.when(back.at), step=step)))
     if "payment_failed" in order.flags:
         notes.append(("late", "circle-x", Markup(seen.words.small["payment_failed"])))

@@ -17,7 +17,7 @@ from app.orders import (
     deadline,
     met,
 )
-from app.render.local import day, hour
+from app.render.local import day, hour, span
 from app.render.said import MASKED, View, handed, waiting
 
 
@@ -41,10 +41,10 @@ def _window(
 ) -> dict[str, Any]:
     moved = old is not None and old != promised and not held
     return {
-        "range": window(promised, seen),
+        "range": window(promised, promised.start or due, seen),
         "day": day(promised.start or due, seen.now, seen.zone, seen.words.tag),
         "void": held,
-        "moved": seen.words.say("moved", old=window(old, seen)) if old is not None and moved else "",
+        "moved": seen.words.say("moved", old=window(old, seen.now, seen)) if old is not None and moved else "",
         "say": "" if moved and sure == "promised" else seen.words.small[sure],
         "axis": None if minute is None else scale(promised.start, due, minute * 60.0, seen),
         "start": int(promised.start or 0),
@@ -65,12 +65,13 @@ def _sure(order: Order, shown: Attention, held: bool) -> str:
     return "on_time" if RANK[order.stage] >= RANK["preparing"] else "promised"
 
 
-def window(promise: Promise, seen: View) -> Markup:
+def window(promise: Promise, near: float, seen: View) -> Markup:
+    """`near`: an instant whose day goes without saying."""
     if promise.start is not None and promise.end is not None:
-        return seen.at(promise.start) + "–" + seen.at(promise.end)
+        return span(promise.start, promise.end, near, seen.zone, seen.words.tag)
     if promise.end is not None:
-        return seen.words.say("by", time=seen.at(promise.end))
-    return seen.words.say("from", time=seen.at(promise.start))
+        return seen.when(promise.end, "by", near)
+    return seen.when(promise.start, "from", near) if promise.start is not None else Markup("")
 
 
 def scale(start: float | None, due: float, now: float, seen: View) -> SimpleNamespace:

@@ -22,7 +22,7 @@ PAGE: Final[dict[str, str]] = {
     "offline": _("Offline"),
     "ended": p_("no longer up to date, ever", "Ended"),
     "as_of": _("as of"),
-    "when": _("When it comes"),
+    "when": _("When"),
     "steps": _("Steps"),
     "your_items": _("Your items"),
     "help": _("Something wrong?"),
@@ -39,7 +39,6 @@ PAGE: Final[dict[str, str]] = {
     "goal": _("We aim for 2 minutes. At 5 the whole shop is called."),
     "door": _("At the door"),
     "to": p_("where an order is brought", "To"),
-    "waiting_for_you": _("Waiting for you"),
     "totals": _("Your order"),
     "code": _("Code"),
     "code_hint": _("Say it at the door, to nobody else"),
@@ -203,14 +202,10 @@ SAID: Final[dict[str, tuple[str, str]]] = {
 }
 
 SMALL: Final[dict[str, str]] = {
-    "at": _("at {time}"),
-    "on": _("on {day} at {time}"),
     "somebody": _("Somebody"),
     "in_bay": _("You are in <b>bay {bay}</b>."),
     "count": _("<b>{done} of {lines}</b> done."),
     "done_of": _("{done} of {lines} done"),
-    "by": _("by {time}"),
-    "from": _("from {time}"),
     "promised": _("Promised when you ordered."),
     "moved": _("Moved to a new time. It was {old}."),
     "void": _("The promised time no longer holds. You get a new one as soon as it goes on."),
@@ -221,7 +216,6 @@ SMALL: Final[dict[str, str]] = {
     "back": _("{step} {when}."),
     "ready": _("It is ready and waits for you."),
     "payment_failed": _("The payment did not go through. The shop will be in touch."),
-    "left": _("It was left without you"),
     "units": _("{count} ×"),
     "seconds": _("{count} s"),
     "minutes": _("{count} min"),
@@ -284,6 +278,7 @@ TRAIL: Final[dict[str, str]] = {
 
 # a step back, told plainly
 BACKS: Final[dict[str, str]] = {
+    "cart": _("Back at the start"),
     "placed": _("Back at the start"),
     "confirmed": _("Waiting for a shopper again"),
     "assigned": _("With a new shopper"),
@@ -295,6 +290,13 @@ BACKS: Final[dict[str, str]] = {
     "courier_at_store": _("Back at the shop, with the courier"),
 }
 
+
+# an instant within a sentence, on another day too; where the hour is one some languages use another article
+MOMENTS: Final[dict[str, tuple[Plural, Plural]]] = {
+    "at": (n_("at {time}", "at {time}"), n_("on {day} at {time}", "on {day} at {time}")),
+    "by": (n_("by {time}", "by {time}"), n_("by {day}, {time}", "by {day}, {time}")),
+    "from": (n_("from {time}", "from {time}"), n_("from {day}, {time}", "from {day}, {time}")),
+}
 
 # what is counted; `{count}` is the number, written as the language does
 MANY: Final[dict[str, Plural]] = {
@@ -344,6 +346,10 @@ class Words:
         self.todo = {name: told(text) for name, text in TODO.items()}
         self.backs = {name: told(text) for name, text in BACKS.items()}
         self.trail = {name: told(text) for name, text in TRAIL.items()}
+        many = self._catalogue.ngettext
+        self.moments = {
+            name: [tuple(many(*form, hour) for form in forms) for hour in range(25)] for name, forms in MOMENTS.items()
+        }
 
     def told(self, text: str) -> str:
         """Any marked text; one that is not comes back as it is."""
