@@ -51,6 +51,7 @@ from app.store.grants import Grants
 from app.store.links import Links
 from app.store.orders import Orders
 from app.store.outbox import Outbox
+from app.store.paces import Paces
 from app.store.people import People
 from app.store.positions import Positions
 from app.store.quarantine import Quarantine
@@ -175,6 +176,7 @@ def _site(
         positions=Positions(client),
         rates=Rates(client),
         grants=Grants(client),
+        paces=Paces(client),
     )
     work = Work(settings, systems, shelves, intake, clock)
     site = Site(

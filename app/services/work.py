@@ -10,6 +10,7 @@ from app.intake import Intake
 from app.orders import OrderEvent
 from app.providers.contract import Provider
 from app.services.gate import Gate
+from app.services.houses import Houses
 from app.services.outbox import Caller
 from app.services.poller import Poller
 from app.services.replay import Replay
@@ -23,6 +24,7 @@ from app.store.follows import Follows
 from app.store.grants import Grants
 from app.store.orders import Orders
 from app.store.outbox import Outbox
+from app.store.paces import Paces
 from app.store.positions import Positions
 from app.store.quarantine import Quarantine
 from app.store.rates import Rates
@@ -41,6 +43,7 @@ class Shelves(Struct, frozen=True, kw_only=True):
     positions: Positions
     rates: Rates
     grants: Grants
+    paces: Paces
 
 
 class Work:
@@ -64,12 +67,14 @@ class Work:
         self.caller = Caller(sources, self.gates, tokens, follows, orders, shelves.outbox, clock)
         self.ticker = Ticker(orders, intake, clock)
         self.replay = Replay(sources, orders, intake, shelves.quarantine, clock)
+        self.houses = Houses(settings.stores, shelves.paces, orders, intake, clock)
         self.watch.changed = self.sweep.hurry
         intake.noted = self._noted
+        intake.house, intake.ended = self.houses.of, self.houses.ended
 
     @property
     def runs(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
-        return self.poller.run, self.caller.run, self.ticker.run, self.watch.run, self.sweep.run
+        return self.poller.run, self.caller.run, self.ticker.run, self.watch.run, self.sweep.run, self.houses.run
 
     def _noted(self, event: OrderEvent) -> None:
         self.watch.noted(event)

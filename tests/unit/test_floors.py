@@ -20,6 +20,7 @@ FLOORS = [  # top to bottom
     {"sandbox"},
     {"render", "settings", "metrics"},
     {"figures"},
+    {"pace"},
     {"orders"},
     {"errors"},
 ]
