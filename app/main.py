@@ -21,11 +21,13 @@ from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.handlers import ASGIRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
+from litestar.types import ASGIApp
 from msgspec import Struct
 from redis.asyncio import Redis
 
@@ -74,7 +76,7 @@ from app.web import (
 )
 from app.web.chips import Chips
 from app.web.failures import Failures
-from app.web.hooks import receiver
+from app.web.hooks import front, receiver
 from app.web.lapse import Lapse
 from app.web.site import HEADERS, Site
 from app.wire import Protocol
@@ -89,6 +91,7 @@ class House(Struct, frozen=True):
     """Everything that was built: the application, what it is made of, and what runs beside it."""
 
     app: Litestar
+    front: ASGIApp  # what is served: `app`, with a short cut for webhooks
     site: Site
     work: Work
     runs: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
@@ -114,11 +117,12 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     site, work = _site(settings, client, orders, hub, relay, render, clock, systems)
     hub.well = lambda: clock() - relay.confirmed < health.FRESH
     hub.on_text = partial(board.heard, site)
-    app = _app(site, render, lambda: _running(house))
+    hooks = receiver(site)
+    app = _app(site, render, hooks, lambda: _running(house))
     chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
     doorman = Doorman(hub, Control(client, listener), site.people, site.links, site.screens)
     beside = (relay.run, hub.run, doorman.run, chips.run, Lapse(site).run, partial(_gauged, hub))
-    house = House(app, site, work, (*beside, *work.runs))
+    house = House(app, front(app, hooks), site, work, (*beside, *work.runs))
     return house
 
 
@@ -204,7 +208,12 @@ def _site(
     return site, work
 
 
-def _app(site: Site, render: Renderer, running: Callable[[], contextlib.AbstractAsyncContextManager[None]]) -> Litestar:
+def _app(
+    site: Site,
+    render: Renderer,
+    hooks: ASGIRouteHandler,
+    running: Callable[[], contextlib.AbstractAsyncContextManager[None]],
+) -> Litestar:
     failures = Failures(render)
     pages = Router(
         "/",
@@ -223,7 +232,7 @@ def _app(site: Site, render: Renderer, running: Callable[[], contextlib.Abstract
     )
     return Litestar(
         [
-            receiver(site),
+            hooks,
             api.router(*follow.HANDLERS, *held.HANDLERS, *screens.API),
             pages,
             *health.HANDLERS,
@@ -310,7 +319,7 @@ class _Served(uvicorn.Server):
         yield
 
 
-def web(settings: Settings, app: Litestar) -> uvicorn.Server:
+def web(settings: Settings, app: ASGIApp) -> uvicorn.Server:
     server = settings.server
     return _Served(
         uvicorn.Config(
@@ -357,7 +366,7 @@ async def serve(
     socket."""
     async with backed(settings) as url:
         house = build(settings, url)
-        server = web(settings, house.app)
+        server = web(settings, house.front)
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, _leave, server)

@@ -102,7 +102,7 @@ class Served:
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.house = main.build(self.settings, self.url, self._clock)
-        self.server = main.web(self.settings, self.house.app)
+        self.server = main.web(self.settings, self.house.front)
         task = asyncio.create_task(self.server.serve())
         while not self.server.started and not task.done():
             await asyncio.sleep(0.01)

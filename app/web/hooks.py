@@ -1,13 +1,13 @@
 """Where order systems call. A 2xx means stored; nothing of an unauthenticated call is kept."""
 
 from functools import lru_cache, partial
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import structlog
-from litestar import asgi
+from litestar import Litestar, asgi
 from litestar.handlers import ASGIRouteHandler
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app import metrics
 from app.errors import Away, Problem, TooLarge, Unknown, WrongMedia, WrongMethod
@@ -20,6 +20,7 @@ from app.web.site import Site
 log = structlog.get_logger()
 _counter: Final = lru_cache(1024)(metrics.HOOKS.labels)
 
+MOUNT: Final = "/hooks"
 BODY_MOST: Final = 256 * 1024
 _JSON: Final = (b"application/json", b"text/json")
 
@@ -31,10 +32,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def receiver(site: Site) -> ASGIRouteHandler:
-    """A mounted callable: a handler with a Request costs 1.38 times as much for the whole way (speed.md)."""
+    """A mounted callable: a handler with a Request costs 1.38 times as much for the whole way."""
     sources = {source.id: (source, site.providers[source.provider]) for source in site.settings.sources.values()}
 
-    @asgi("/hooks", is_mount=True, copy_scope=False)
+    @asgi(MOUNT, is_mount=True, copy_scope=False)
     async def hooks(scope: Scope, receive: Receive, send: Send) -> None:
         name, _, tail = scope["path"].strip("/").partition("/")
         try:
@@ -51,6 +52,21 @@ def receiver(site: Site) -> ASGIRouteHandler:
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
     return hooks
+
+
+def front(app: Litestar, hooks: ASGIRouteHandler) -> ASGIApp:
+    """The same application, with webhooks handed straight to their mount: on the way through the router and its layers
+    a webhook leaves a twelfth of all it costs, and none of them does anything for it."""
+    mounted, start = cast("ASGIApp", hooks.fn), MOUNT + "/"
+
+    async def door(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(start):  # type: ignore[comparison-overlap]
+            scope["path"] = scope["path"][len(MOUNT) :]
+            await mounted(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return door
 
 
 async def _answer(
