@@ -39,7 +39,16 @@ htmx.registerExtension("screen", {
   },
 });
 
+/** One of the texts that the page came with, and a number in it. */
+function counted(name, count) {
+  return board.dataset[`${name}Text`].replace("{count}", count);
+}
+
 // ---- what fits, and how many do not ----
+
+function beyond(more, count) {
+  return counted("more", count) + (more.dataset.tail ?? "");
+}
 
 function fit(list) {
   const more = board.querySelector(`[data-more="${list.dataset.cards}"]`);
@@ -50,13 +59,13 @@ function fit(list) {
   const section = list.parentElement;
   if (section.scrollHeight <= section.clientHeight) return;
   more.hidden = false;
-  write(more, `+${rows.length} more${more.dataset.tail ?? ""}`);
+  write(more, beyond(more, rows.length));
   const space = more.getBoundingClientRect().bottom - list.getBoundingClientRect().bottom;
   const end = section.getBoundingClientRect().bottom - space;
   const ends = rows.map((row) => row.getBoundingClientRect().bottom);
   const first = ends.findIndex((bottom) => bottom > end);
   for (const row of rows.slice(first)) row.hidden = true;
-  write(more, `+${rows.length - first} more${more.dataset.tail ?? ""}`);
+  write(more, beyond(more, rows.length - first));
 }
 
 function count() {
@@ -84,7 +93,7 @@ function each() {
   for (const row of board.querySelectorAll("[data-since]")) row.classList.toggle("new", now() - row.dataset.since < NEW_FOR);
   for (const place of board.querySelectorAll("[data-about]")) {
     const left = place.dataset.about - now();
-    write(place, left > 0 ? `about ${Math.ceil(left / 300) * 5} min` : "any moment");
+    write(place, left > 0 ? counted("about", Math.ceil(left / 300) * 5) : board.dataset.momentText);
   }
   const place = Math.floor(now() / 60) % SHIFTS;
   if (!document.body.classList.contains(`shift-${place}`)) {

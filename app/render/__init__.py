@@ -240,11 +240,17 @@ class Renderer:
         now: float,
         feeds: Iterable[Health] = (),
     ) -> str:
+        told = self._hanging(store) if pane == "ready" else words("en")
         return self._env.get_template("screen.html").render(
-            lang="en", store=store, pane=pane, token=token, position=position, now=int(now), words=words("en").page,
-            inner=Markup(self.panes[pane].inner(store, made)), feeds=Markup(self.quiet(feeds, now)),
-            as_of=exact(now, store.zone),
+            lang=told.lang, locale=told.tag.replace("_", "-"), words=told.page, store=store, pane=pane, token=token,
+            position=position, now=int(now), inner=Markup(self.panes[pane].inner(store, made)),
+            feeds=Markup(self.quiet(feeds, now)),
+            as_of=local.exact(int(now), store.zone, told.tag) if pane == "ready" else exact(now, store.zone),
         )  # fmt: skip
+
+    def _hanging(self, store: Store) -> Words:
+        """The words of what customers see in the shop itself."""
+        return words(store.language, store.timezone)
 
     def screen_card(self, order: Order, now: float) -> Card | None:
         """An order on the staff's screen; None for what only the board shows."""
@@ -259,7 +265,7 @@ class Renderer:
 
     def ready_card(self, order: Order, now: float) -> Card | None:
         """An order on the customers' screen; None unless somebody is to come for it."""
-        called = screens.call(order, now)
+        called = screens.call(order, now, self._hanging(self._stores.get(order.store or "", NOWHERE)))
         return self._hung("call", order, *called) if called else None
 
     def _hung(self, form: str, order: Order, lane: str, key: str, shown: dict[str, Any]) -> Card:
@@ -273,7 +279,7 @@ class Renderer:
         )
 
     def ready(self, store: Store, cards: Iterable[Card]) -> str:
-        return self._wall["calls"].render(lanes=_sorted(cards, ("called", "soon")))
+        return self._wall["calls"].render(lanes=_sorted(cards, ("called", "soon")), words=self._hanging(store).page)
 
     def quiet(self, feeds: Iterable[Health], now: float) -> str:
         """The chips of those feeds that are not heard from."""
@@ -414,7 +420,7 @@ class Renderer:
         """A bay's sign to print, in the store's language."""
         url = f"{self._public}/c/{quote(store.id, safe='')}/{quote(bay, safe='')}"
         return self._env.get_template("sheet.html").render(
-            lang=store.language, words=words(store.language).page, store=store, bay=bay, url=url, qr=Markup(drawn(url))
+            lang=store.language, words=self._hanging(store).page, store=store, bay=bay, url=url, qr=Markup(drawn(url))
         )
 
     def sign_page(self, store: Store, bay: str, *, lang: str = "en", wrong: str = "", code: str = "") -> str:

@@ -10,6 +10,7 @@ from app.orders import PICKUPS, RANK, Attention, Order, counted, deadline, forec
 from app.render.cards import BACK, STAGES, Chip, Where, so_far, unanswered, wait_level
 from app.render.lanes import reached
 from app.render.times import age, ago, since, stamp, until
+from app.render.words import Words
 
 LAST: Final = 9_999_999_999
 NEW_FOR: Final = 60.0  # seconds that what is ready is marked as new
@@ -149,7 +150,7 @@ SHOWN: Final[dict[str, tuple[str, Face, str, str]]] = {
 # ---- the customers' screen ----
 
 
-def call(order: Order, now: float) -> tuple[str, str, dict[str, Any]] | None:
+def call(order: Order, now: float, lang: Words) -> tuple[str, str, dict[str, Any]] | None:
     """The list an order is called in, the key it sorts by and what is said; None where nobody is to come for it."""
     over = order.end is not None or (order.arrival is not None and order.arrival.state == "handed_over")
     rank = RANK[order.stage]
@@ -165,11 +166,16 @@ def call(order: Order, now: float) -> tuple[str, str, dict[str, Any]] | None:
         )
     told = "on_hold" not in order.flags and (rank >= RANK["picked"] or counted(order))
     ends = forecast(order, now) if told else None
-    about = known(order) | {"since": 0, "new": False, "about": int(ends or 0), "words": soon(ends, now) if ends else ""}
+    about = known(order) | {
+        "since": 0,
+        "new": False,
+        "about": int(ends or 0),
+        "words": soon(ends, now, lang) if ends else "",
+    }
     return "soon", f"{int(min(ends or deadline(order) or LAST, LAST)):010d}", about
 
 
-def soon(at: float, now: float) -> str:
+def soon(at: float, now: float, lang: Words) -> str:
     """How long until then, in steps of five minutes."""
     left = -int((now - at) // 300) * 5
-    return f"about {left} min" if at > now else "any moment"
+    return str(lang.page.wall_about.format(count=left) if at > now else lang.page.wall_moment)

@@ -91,7 +91,7 @@ async def _make(site: Site, token: str, link: Link, order: Order) -> None:
     if over_at(order) is not None:
         raise Conflict(_("This order is over. Nobody has to collect it any more."))
     if not await site.people.tries(f"share {link.id}", MADE, WINDOW):
-        raise TooMany(_("That were a lot of links in an hour. Use one that you have, or try again later."))
+        raise TooMany(_("That was a lot of links in an hour. Use one that you have, or try again later."))
     made = await site.links.share(link, token, site.clock())
     if made is None:
         raise Conflict(_("There are as many links as there can be. End one to make another."))

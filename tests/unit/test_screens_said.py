@@ -7,6 +7,7 @@ import pytest
 from app.orders import Arrival, Customer, Entry, Mark, Order, Promise, Stamp
 from app.render import Card, Renderer
 from app.render.screens import call, known, soon
+from app.render.words import words as speak
 from app.settings import Store
 
 NOW = 1_800_000_000.0
@@ -45,7 +46,7 @@ def test_of_a_name_only_the_first(name: str | None, shown: str) -> None:
     ],
 )
 def test_who_is_called(stage: str, more: dict[str, Any], place: str | None) -> None:
-    found = call(order(stage, **more), NOW)
+    found = call(order(stage, **more), NOW, speak("en"))
     assert (found and found[0]) == place
 
 
@@ -57,8 +58,8 @@ def test_what_is_ready_is_new_for_a_minute() -> None:
 
 @pytest.mark.parametrize(("left", "words"), [(1, "about 5 min"), (300, "about 5 min"), (301, "about 10 min")])
 def test_about_how_long(left: float, words: str) -> None:
-    assert soon(NOW + left, NOW) == words
-    assert soon(NOW - left, NOW) == "any moment"
+    assert soon(NOW + left, NOW, speak("en")) == words
+    assert soon(NOW - left, NOW, speak("en")) == "any moment"
 
 
 @pytest.mark.parametrize(

@@ -311,12 +311,21 @@ def test_a_page_says_nothing_but_texts_and_data(pseudo: Renderer) -> None:
         html = pseudo.track_page(order, NOW, token="0", position="0:1", audience=audience, bay="1", note="")
         assert unmarked(html) == [], (order.stage, order.fulfilment, order.flags, order.arrival)
     others = [
-        pseudo.ended_page("en", path="/t/0"),
+        pseudo.ended_page("en"),
+        pseudo.someone_page(
+            shaped("ready", "pickup", (), ""), NOW, token="0", links=[("1", "//0", NOW)], full=False, note="", lang="en"
+        ),
         pseudo.sign_page(STORE, "1", wrong="sign_wrong", code="1"),
         pseudo.sheet_page(STORE, "1"),
+        *(ready(pseudo, stage) for stage in ("preparing", "picked", "ready")),
         pseudo.page("error", status=404, title="", detail="", again=True, start=False),
     ]
     assert [unmarked(html) for html in others] == [[]] * len(others)
+
+
+def ready(render: Renderer, stage: str) -> str:
+    card = render.ready_card(shaped(stage, "pickup", (), ""), NOW)
+    return render.screen_page(STORE, [card] if card else [], pane="ready", token="0", position="0:1", now=NOW)
 
 
 @pytest.fixture(scope="module")
