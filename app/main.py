@@ -37,7 +37,7 @@ from app.embedded import Server
 from app.errors import Problem
 from app.hub import Hub, Limits
 from app.intake import Intake, Told
-from app.orders import Order
+from app.orders import MANUAL, Order
 from app.relay import Reads, Relay
 from app.render import EDITION, STATIC, Feed, Renderer
 from app.services.doorman import Doorman
@@ -66,6 +66,7 @@ from app.web import (
     health,
     held,
     ledger,
+    manual,
     pictures,
     screens,
     signs,
@@ -109,6 +110,7 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     listener = listening(url)
     orders = Orders(client, lines(url), listener, replicas=settings.server.replicas)
     feeds = {source.id: Feed(source.provider, systems[source.provider].label) for source in settings.sources.values()}
+    feeds[MANUAL] = Feed(MANUAL, "Manual")
     render = Renderer(
         settings.stores, feeds=feeds, public_url=settings.server.public_url, link_hours=settings.server.link_hours
     )
@@ -220,6 +222,7 @@ def _app(
         route_handlers=[
             *board.HANDLERS,
             *ledger.HANDLERS,
+            *manual.HANDLERS,
             *today.HANDLERS,
             *track.HANDLERS,
             *someone.HANDLERS,

@@ -611,12 +611,21 @@ _looks: Final = attrgetter(*(name for name in Order.__struct_fields__ if name no
 
 # ---- by hand ----
 
+# the stages that people may set, by fulfilment; one for each lane, and where it may end
+_FETCHED: Final = ("placed", "preparing", "ready", "fulfilled", "canceled")
+_BROUGHT: Final = ("placed", "preparing", "staged", "in_transit", "fulfilled", "canceled")
+HAND_STAGES: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(PICKUPS, _FETCHED), **dict.fromkeys(("delivery", "last_mile"), _BROUGHT), "in_store": (),
+}  # fmt: skip
+
 
 def by_hand(old: Order | None, event: OrderEvent) -> Change:
     """A person's word: a new order, or its stage (None: as the order system says). On an order system's order it lies
     over the system's own word until that says something new; on a manual order it is the truth."""
     if old is None:
         return _entered(event) if event.provider == MANUAL else Change(begun(event), "refused", saved=False)
+    if event.store is not None:
+        return Change(old, "same", saved=False)  # entered a second time
     if event.stage is None and old.under is None:
         return Change(old, "refused", "nothing was set by hand", saved=False)
     order = replace(old, stamps=dict(old.stamps))
@@ -628,7 +637,7 @@ def by_hand(old: Order | None, event: OrderEvent) -> Change:
     elif old.under is not None:
         order = bared(order, old.under)
     settle(order)
-    return _judge(old, order, event, stamp, 0, "")
+    return _judge(old, order, event, stamp, 0, event.stage or "taken back")
 
 
 def _entered(event: OrderEvent) -> Change:

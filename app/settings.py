@@ -13,11 +13,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.errors import Fatal
+from app.orders import MANUAL
 
 SECRET_LEAST: Final = 24  # characters; a shorter secret can be guessed
 ID_MOST: Final = 64
 LANGUAGES: Final = ("en", "es", "pl", "sv")  # of customers; each but the first has a catalogue in render/locale
-MANUAL: Final = "manual"
 STEPS_MOST: Final = 6  # of how to collect
 TEXT_MOST: Final = 200
 PICTURE_MOST: Final = 256 * 1024

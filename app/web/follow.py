@@ -10,11 +10,12 @@ from litestar.params import FromPath, FromQuery
 from msgspec import Meta, Struct
 
 from app.errors import Invalid, Unknown
-from app.orders import Item
+from app.orders import MANUAL, Item
 from app.providers.contract import Follow, Provider, text
 from app.settings import Source
 from app.store.feeds import Feed
 from app.store.outbox import Outgoing
+from app.web import manual
 from app.web.api import PAGE_MOST, Call, read
 from app.web.shape import shaped, stamp
 from app.web.site import Site
@@ -38,6 +39,10 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     image_url: Annotated[str, Meta(max_length=2000, pattern="^https://")] | None = None
 
 
+class Named(Struct, frozen=True):
+    source: str = ""
+
+
 class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
     source: Id
     ref: Id
@@ -48,7 +53,10 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
 
 @post("/orders")
 async def follow(request: Call, site: NamedDependency[Site], ticket: NamedDependency[bool]) -> Response[dict[str, Any]]:
-    """Follows a polled order. 201; where it is followed already it is polled at once, and 200 tells what came of it."""
+    """Follows a polled order, or enters a manual one. 201; where it is followed already it is polled at once, and 200
+    tells what came of it."""
+    if (await read(request, Named)).source == MANUAL:
+        return await _entered(request, site)
     wanted = await read(request, Wanted)
     source, provider = _asked(site, wanted)
     made = _follow(site, source, wanted)
@@ -69,6 +77,12 @@ async def follow(request: Call, site: NamedDependency[Site], ticket: NamedDepend
         "following": await site.follows.body(made.key) is not None,
         "order": None if record is None else shaped(record.order, site.clock()),
     }
+    return Response(body, status_code=201 if fresh else 200)
+
+
+async def _entered(request: Call, site: Site) -> Response[dict[str, Any]]:
+    order, fresh = await manual.entered(site, manual.read(await request.body()), "api")
+    body = {"source": MANUAL, "ref": order.ref, "following": False, "order": shaped(order, site.clock())}
     return Response(body, status_code=201 if fresh else 200)
 
 
