@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,8 @@ from redis.asyncio import Redis
 
 from app import metrics
 from app import providers as order_systems
+from app.couriers import Couriers
+from app.couriers import Reads as Looks
 from app.embedded import Server
 from app.errors import Problem
 from app.hub import Hub, Limits
@@ -109,21 +111,23 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     client = commands(url)
     listener = listening(url)
     orders = Orders(client, lines(url), listener, replicas=settings.server.replicas)
+    positions = Positions(client, listener)
     feeds = {source.id: Feed(source.provider, systems[source.provider].label) for source in settings.sources.values()}
     feeds[MANUAL] = Feed(MANUAL, "Manual")
     render = Renderer(
         settings.stores, feeds=feeds, public_url=settings.server.public_url, link_hours=settings.server.link_hours
     )
     hub = _hub(settings)
-    relay = Relay(hub, render, settings.stores, _reads(orders), clock, settings.server.tick_ms / 1000)
-    site, work = _site(settings, client, orders, hub, relay, render, clock, systems)
+    relay = Relay(hub, render, settings.stores, _reads(orders, positions), clock, settings.server.tick_ms / 1000)
+    couriers = Couriers(hub, relay, render, settings.stores, _looks(orders, positions), clock)
+    site, work = _site(settings, client, orders, positions, hub, relay, render, clock, systems)
     hub.well = lambda: clock() - relay.confirmed < health.FRESH
     hub.on_text = partial(board.heard, site)
     hooks = receiver(site)
     app = _app(site, render, hooks, lambda: _running(house))
     chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
     doorman = Doorman(hub, Control(client, listener), site.people, site.links, site.screens)
-    beside = (relay.run, hub.run, doorman.run, chips.run, Lapse(site).run, partial(_gauged, hub))
+    beside = (relay.run, hub.run, couriers.run, doorman.run, chips.run, Lapse(site).run, partial(_gauged, hub))
     house = House(app, front(app, hooks), site, work, (*beside, *work.runs))
     return house
 
@@ -143,18 +147,34 @@ def _hub(settings: Settings) -> Hub:
     return Hub(limits)
 
 
-def _reads(orders: Orders) -> Reads:
+def _read(orders: Orders) -> Callable[[Iterable[str]], Awaitable[dict[str, Order]]]:
     async def read(keys: Iterable[str]) -> dict[str, Order]:
         return {key: record.order for key, record in (await orders.read(keys)).items()}
 
+    return read
+
+
+def _looks(orders: Orders, positions: Positions) -> Looks:
+    return Looks(said=positions.said, fixes=positions.read, orders=_read(orders), board=orders.board)
+
+
+def _reads(orders: Orders, positions: Positions) -> Reads:
+    async def listen(store: str) -> None:
+        await orders.listen(store)
+        await positions.listen(store)
+
+    async def forget(store: str) -> None:
+        await orders.forget(store)
+        await positions.forget(store)
+
     return Reads(
         changes=orders.changes,
-        read=read,
+        read=_read(orders),
         board=orders.board,
         heads=orders.heads,
         since=orders.since,
-        listen=orders.listen,
-        forget=orders.forget,
+        listen=listen,
+        forget=forget,
     )
 
 
@@ -162,6 +182,7 @@ def _site(
     settings: Settings,
     client: Redis,
     orders: Orders,
+    positions: Positions,
     hub: Hub,
     relay: Relay,
     render: Renderer,
@@ -179,7 +200,7 @@ def _site(
         follows=Follows(client),
         outbox=Outbox(client),
         feeds=Feeds(client),
-        positions=Positions(client),
+        positions=positions,
         rates=Rates(client),
         grants=Grants(client),
         paces=Paces(client),
@@ -290,6 +311,7 @@ async def _running(house: House) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await house.work.close()
+        await house.site.positions.close()
         await house.site.orders.close()
 
 

@@ -19,6 +19,7 @@ from app.mailbox import Fragment, Mailbox
 from app.orders import Order
 from app.render import Card, Pane, Renderer
 from app.settings import Store
+from app.trips import Fix
 
 log = structlog.get_logger()
 
@@ -111,6 +112,8 @@ class Relay:
         self._reading: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._later: set[asyncio.Task[None]] = set()
+        self.fixes: Callable[[Order], Sequence[Fix]] = _unseen  # where the shopper was lately; this and the next are
+        self.look: Callable[[Order], Awaitable[None]] = _unsought  # the couriers', who read it for a first time
         self.epoch = ""
         self.confirmed = 0.0  # when the heads were last compared, by `clock`
         hub.on_unwatched = self.unwatched
@@ -138,9 +141,14 @@ class Relay:
         self._tracks.setdefault(key, 0)
         async with self._lock:
             order = await self._tracked(key)
+        await self.look(order)
         self._tracks[key] = max(order.rev, self._tracks[key])
-        content = self._render.whole_track(self._render.track(order, self._clock(), audience=audience, lang=lang))
-        mailbox.open(f"{self.epoch}:{order.rev}", content, {"track": order.rev})
+        now = self._clock()
+        content = self._page(order, now, audience, lang, self.fixes(order))
+        mailbox.open(f"{self.epoch}:{order.rev}", content, {"track": order.rev, "trip": moment(now)})
+
+    def _page(self, order: Order, now: float, audience: str, lang: str, fixes: Sequence[Fix]) -> str:
+        return self._render.whole_track(self._render.track(order, now, audience=audience, lang=lang, fixes=fixes))
 
     async def _tracked(self, key: str) -> Order:
         """The order, read after its store is listened to."""
@@ -167,6 +175,21 @@ class Relay:
         """Where a store's board (or another pane) stands; None where nobody watches it."""
         room = self._rooms.get(store, {}).get(pane)
         return None if room is None or not room.loaded else self._position(room)
+
+    def tracked(self, key: str) -> bool:
+        """Does anybody on this node watch this order's page?"""
+        return key in self._tracks
+
+    def tell(self, key: str, made: Callable[[str, str], str]) -> None:
+        """To everybody at an order's page what `made` says to an audience in a language, of the trip alone: the page's
+        number stays as it is, and the newest of these replaces what still waits."""
+        rev, now = self._tracks.get(key, 0), moment(self._clock())
+        if not rev:  # nobody, or nobody yet: what is read for a page has it
+            return
+        for group, audience, lang in self._groups(key):
+            content = made(audience, lang)
+            if content:
+                self._hub.deliver(group, f"{self.epoch}:{rev}", {"trip": Fragment(now, content)})
 
     def _position(self, room: Room) -> str:
         return f"{self.epoch}:{room.seq}"
@@ -263,10 +286,13 @@ class Relay:
 
     def _track(self, order: Order) -> None:
         """A tracking page is written at once: an order rarely changes twice in a tick."""
-        now = self._clock()
+        now, fixes = self._clock(), self.fixes(order)
+        # A position that still waits for a slow socket is older than this, and may be none of its business any more.
+        no_trip = Fragment(moment(now), "")
         for group, audience, lang in self._groups(order.key):
-            content = self._render.whole_track(self._render.track(order, now, audience=audience, lang=lang))
-            self._hub.deliver(group, f"{self.epoch}:{order.rev}", {"track": Fragment(order.rev, content)})
+            content = self._page(order, now, audience, lang, fixes)
+            page = {"track": Fragment(order.rev, content), "trip": no_trip}
+            self._hub.deliver(group, f"{self.epoch}:{order.rev}", page)
 
     def _soon(self, room: Room) -> None:
         """At once when quiet; while changes keep coming, once a tick."""
@@ -439,12 +465,26 @@ class Relay:
 
     def _again(self, order: Order) -> None:
         self._tracks[order.key] = order.rev
-        now = self._clock()
+        now, fixes = self._clock(), self.fixes(order)
         for group, audience, lang in self._groups(order.key):
-            content = self._render.whole_track(self._render.track(order, now, audience=audience, lang=lang))
-            self._hub.resync(group, f"{self.epoch}:{order.rev}", content, {"track": order.rev})
+            content = self._page(order, now, audience, lang, fixes)
+            revs = {"track": order.rev, "trip": moment(now)}
+            self._hub.resync(group, f"{self.epoch}:{order.rev}", content, revs)
 
 
 def _audience(group: str) -> tuple[str, str]:
     _, audience, lang = group.rsplit("|", 2)
     return audience, lang
+
+
+def moment(now: float) -> int:
+    """Numbers what has no number of its own, on one node."""
+    return int(now * 1000)
+
+
+def _unseen(_: Order) -> Sequence[Fix]:
+    return ()
+
+
+async def _unsought(_: Order) -> None:
+    """Nobody looks for anybody."""

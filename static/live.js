@@ -237,17 +237,23 @@ function needle(rail, is) {
   rail.querySelector(".needle")?.setAttribute("x", `${gone.toFixed(1)}%`);
 }
 
-/** The promised window on a line that begins now. */
+/** The promised window on a line that begins now, and over it when somebody is expected. */
 function axis(line, is) {
-  const { start, due } = line.dataset;
-  if (is >= due) return line.setAttribute("hidden", "");
-  const left = (Math.max(start - is, 0) / ((due - is) * 1.25)) * 100;
-  const box = line.querySelector(".window");
-  box.setAttribute("x", `${left.toFixed(1)}%`);
-  box.setAttribute("width", `${(80 - left).toFixed(1)}%`);
+  const { start, due, early = 0, late = 0 } = line.dataset;
+  const end = Math.max(due, late);
+  if (is >= end) return line.setAttribute("hidden", "");
+  const x = (at) => (Math.max(at - is, 0) / (end - is)) * 80;
+  span(line.querySelector(".window"), x(start), x(due));
+  span(line.querySelector(".est"), x(early), x(late));
+  line.querySelector(".till").setAttribute("x", `${x(due).toFixed(1)}%`);
   const from = line.querySelector(".from");
-  from.setAttribute("x", `${left.toFixed(1)}%`);
-  if (left < 14) from.textContent = "";
+  from?.setAttribute("x", `${x(start).toFixed(1)}%`);
+  if (from && x(start) < 14) from.textContent = "";
+}
+
+function span(box, from, till) {
+  box?.setAttribute("x", `${from.toFixed(1)}%`);
+  box?.setAttribute("width", `${(till - from).toFixed(1)}%`);
 }
 
 const MOVING = [["[data-clock]", clock], ["[data-ago]", ago], ["[data-wait]", wait], [".rail[data-due]", needle], [".axis[data-due]", axis]];

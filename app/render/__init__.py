@@ -15,8 +15,9 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 from msgspec import Struct
 
+from app import trips
 from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell
-from app.render import cards, lanes, ledger, local, screens
+from app.render import cards, lanes, ledger, local, screens, trip, way
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where
 from app.render.escape import install
@@ -27,6 +28,7 @@ from app.render.times import exact, lasting, since, today, zone_name
 from app.render.track import view
 from app.render.words import Words, fill, words
 from app.settings import LANGUAGES, Store
+from app.trips import Fix
 
 __all__ = ["EDITION", "STATIC", "Card", "Feed", "Health", "Pane", "Renderer", "card_id"]
 
@@ -92,12 +94,20 @@ class Pane(Struct, frozen=True):
 
 
 class Renderer:
-    """`feeds` by source id, `stores` by id; `lang` is one of the languages there are words for."""
+    """`feeds` by source id, `stores` by id; `lang` is one of the languages there are words for. `tiles`: where browsers
+    get the streets of maps, "" for none."""
 
     def __init__(
-        self, stores: Mapping[str, Store], *, feeds: Mapping[str, Feed], public_url: str, link_hours: int = 24
+        self,
+        stores: Mapping[str, Store],
+        *,
+        feeds: Mapping[str, Feed],
+        public_url: str,
+        link_hours: int = 24,
+        tiles: str = "",
     ) -> None:
         self._stores = stores
+        self._tiles = tiles
         self._link_hours = link_hours
         self._feeds = feeds
         self._public = public_url
@@ -121,6 +131,8 @@ class Renderer:
         self._card = (self._env.get_template("card.html"), lanes.card)
         self._live = self._env.get_template("live.html")
         self._order = self._env.get_template("order.html")
+        self._trip = self._env.get_template("trip.html")
+        self._way = self._env.get_template("way.html")
         self._item = self._env.get_template("item.html")
         # Most lines of an order stay as they are when it changes; drawing one anew costs ten times a look-up.
         self._row = lru_cache(ROWS_MOST)(self._draw_row)
@@ -213,6 +225,15 @@ class Renderer:
     def chips(self, inner: str) -> str:
         """Content that shows these chips."""
         return f'<hx-partial hx-target="#feeds" hx-swap="innerHTML">{inner}</hx-partial>'
+
+    def couriers(self, store: Store, going: Sequence[tuple[Order, trips.Trip]], now: float) -> str:
+        """The inside of the map beside a board: everybody on the way for the store."""
+        ids = [card_id(order.key) for order, _ in going]
+        return filled(self._way, {**way.shown(store, going, ids, now), "tiles": self._tiles})
+
+    def way(self, inner: str) -> str:
+        """Content that shows it."""
+        return f'<hx-partial hx-target="#way-in" hx-swap="innerMorph">{inner}</hx-partial>'
 
     def upsert(self, fragments: Iterable[str]) -> str:
         """Content that puts these cards where they belong."""
@@ -334,30 +355,57 @@ class Renderer:
         bay: str = "",
         note: str = "",
         picked: bool = False,
+        fixes: Sequence[Fix] = (),
     ) -> str:
         """`bay`: what the sign said that was scanned. `note`: what stood in the way of what was asked for. `picked`:
-        the language was chosen on the page, so that its links keep it."""
+        the language was chosen on the page, so that its links keep it. `fixes`: where the shopper was lately, oldest
+        first."""
         store = self._stores.get(order.store or "", NOWHERE)
         told = words(lang, store.timezone)
         return self._env.get_template("track.html").render(
             lang=lang, others=told.others, picked=picked, path=f"/t/{quote(token, safe='')}",
             locale=told.tag.replace("_", "-"), store=store, token=token, position=position, now=int(now),
             audience=audience,
-            inner=Markup(self.track(order, now, audience=audience, lang=lang, bay=bay)), bay=bay, note=note,
+            inner=Markup(self.track(order, now, audience=audience, lang=lang, bay=bay, fixes=fixes)),
+            bay=bay, note=note,
             words=told.page, as_of=local.exact(int(now), store.zone, told.tag), zone=zone_name(store.zone, told.tag),
             leaves=store.id if order.fulfilment in PICKUPS else "",
         )  # fmt: skip
 
-    def track(self, order: Order, now: float, *, audience: str = "track", lang: str = "en", bay: str = "") -> str:
-        """The inside of the tracking page's live region. `audience` "delegate": no address, no prices."""
-        store = self._stores.get(order.store or "", NOWHERE)
-        told, whole = words(lang, store.timezone), audience != "delegate"
-        row, parts = partial(self._row, told), self._parts(order, told, whole)
-        shown = view(order, View(now, store.zone, told, store, whole, row, self._head, parts, self._link_hours))
-        shown["words"] = told.page
+    def track(
+        self,
+        order: Order,
+        now: float,
+        *,
+        audience: str = "track",
+        lang: str = "en",
+        bay: str = "",
+        fixes: Sequence[Fix] = (),
+    ) -> str:
+        """The inside of the tracking page's live region. `audience` "delegate": no address, no prices, no map."""
+        shown, store = self._shown(order, now, audience, lang, fixes)
         if shown["checkin"] is not None and bay in store.bays:
             shown["checkin"].bay = bay
         return filled(self._order, shown)
+
+    def trip(self, order: Order, now: float, fixes: Sequence[Fix], *, audience: str = "track", lang: str = "en") -> str:
+        """Content that renews what a tracking page says of somebody on the way, and nothing else of it."""
+        shown, _ = self._shown(order, now, audience, lang, fixes)
+        return filled(self._trip, shown) if shown["trip"] else ""
+
+    def _shown(
+        self, order: Order, now: float, audience: str, lang: str, fixes: Sequence[Fix]
+    ) -> tuple[dict[str, Any], Store]:
+        store = self._stores.get(order.store or "", NOWHERE)
+        told, whole = words(lang, store.timezone), audience != "delegate"
+        row, parts = partial(self._row, told), self._parts(order, told, whole)
+        going = trips.trip(order, fixes, trip.place(store), now) if trips.delivering(order) else None
+        if going is not None and not whole:
+            going = trip.masked(going)
+        seen = View(now, store.zone, told, store, whole, row, self._head, parts, self._link_hours, going)
+        shown = view(order, seen, self._tiles)
+        shown["words"] = told.page
+        return shown, store
 
     def _parts(self, order: Order, told: Words, whole: bool) -> Parts:
         """What is remembered of an order's page."""

@@ -1,5 +1,6 @@
 """What pages load from us, under a path that changes with its content: kept for ever, never out of date."""
 
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -23,9 +24,20 @@ def edition(folder: Path) -> str:
 EDITION: Final = edition(STATIC)
 
 
+INCLUDE: Final = re.compile(r'{% include "([a-z]+\.html)" %}')
+
+
 class Loader(jinja2.FileSystemLoader):
-    """Templates say /static/…; what they compile to names the edition, at no cost when they are rendered."""
+    """Templates say /static/…; what they compile to names the edition. What they include is put in before they are
+    compiled: as a call of its own it would copy the whole context each time."""
 
     def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, object]:  # type: ignore[override]
         source, name, fresh = super().get_source(environment, template)
-        return source.replace("/static/", f"/static/{EDITION}/"), name, fresh
+        return self._whole(environment, source).replace("/static/", f"/static/{EDITION}/"), name, fresh
+
+    def _whole(self, environment: jinja2.Environment, source: str) -> str:
+        def put(found: re.Match[str]) -> str:
+            part = jinja2.FileSystemLoader.get_source(self, environment, found.group(1))[0]
+            return self._whole(environment, part.removesuffix("\n"))
+
+        return INCLUDE.sub(put, source)

@@ -134,11 +134,16 @@ def money(amount: str, currency: str | None, tag: str) -> str:
     return format_currency(value, currency, locale=tag) if currency else format_decimal(value, "#,##0.00", locale=tag)
 
 
+@lru_cache
+def miles(tag: str) -> bool:
+    """Do people drive by miles where this locale is spoken?"""
+    return Locale.parse(tag).territory in MILES
+
+
 @lru_cache(2048)
 def distance(metres: float, tag: str) -> str:
     """As far as one needs to know: in fifties when near, then kilometres; in miles where people drive by them."""
-    miles = Locale.parse(tag).territory in MILES
-    small, large, name = (YARD, MILE, "yard mile") if miles else (1.0, 1000.0, "meter kilometer")
+    small, large, name = (YARD, MILE, "yard mile") if miles(tag) else (1.0, 1000.0, "meter kilometer")
     near, far = name.split()
     if metres < NEAR * small:
         return format_unit(max(round(metres / small / 50) * 50, 50), f"length-{near}", "short", locale=tag)

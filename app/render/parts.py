@@ -23,6 +23,10 @@ class Parts:
         known = self._made.get(name)
         if known is not None and known[0] == facts:
             return known[1]
-        made = self._draw(name, values())
+        made = self.once(name, values())
         self._made[name] = facts, made
         return made
+
+    def once(self, name: str, values: dict[str, Any]) -> Markup:
+        """A part that is not remembered."""
+        return self._draw(name, values)

@@ -22,6 +22,7 @@ from app.render.local import clock, dated, exact, oclock, stamp
 from app.render.parts import Parts
 from app.render.words import Words, fill
 from app.settings import Store
+from app.trips import Trip
 
 MASKED: Final = frozenset({"canceled", "rejected", "failed", "returned"})
 CALLING: Final = frozenset({"unseen", "cannot_find", "customer_missing"})
@@ -41,6 +42,7 @@ class View(Struct, frozen=True):
     head: Head
     parts: Parts
     link_hours: int
+    trip: Trip | None = None  # while somebody is on the way
 
     @property
     def quarter(self) -> int:
@@ -123,6 +125,12 @@ def _moment(order: Order, name: str) -> float | None:
     if name.endswith("fulfilled"):
         return order.arrival.ended_at if order.arrival and handed(order) else _since(order, "fulfilled")
     return _since(order, "in_transit") if name.startswith("in_transit") else None
+
+
+def departed(order: Order, seen: View) -> Markup | None:
+    """When it left the shop, within a sentence; None where that is not known."""
+    at = _since(order, "in_transit")
+    return seen.when(at) if at is not None else None
 
 
 def _since(order: Order, stage: str) -> float | None:

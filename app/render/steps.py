@@ -36,6 +36,17 @@ def when(order: Order, seen: View) -> Markup | str:
     )
 
 
+def promise(order: Order, seen: View) -> dict[str, Any]:
+    """As `when`, for what is drawn over it; an empty `range` where nothing was promised."""
+    promised, due = order.promised, deadline(order)
+    if promised is None or due is None:
+        return {"range": "", "trip": True}
+    held = "on_hold" in order.flags
+    sure = _sure(order, attention(order, seen.now), held)
+    minute = None if held or seen.now >= due else int(seen.now // 60)
+    return {**_window(promised, due, order.previous_promise, held, sure, minute, seen), "trip": True}
+
+
 def _window(
     promised: Promise, due: float, old: Promise | None, held: bool, sure: str, minute: int | None, seen: View
 ) -> dict[str, Any]:
@@ -47,9 +58,8 @@ def _window(
         "moved": seen.words.say("moved", old=window(old, seen.now, seen)) if old is not None and moved else "",
         "say": "" if moved and sure == "promised" else seen.words.small[sure],
         "axis": None if minute is None else scale(promised.start, due, minute * 60.0, seen),
-        "start": int(promised.start or 0),
-        "due": int(due),
-    }
+        "start": int(promised.start or 0), "due": int(due), "age": "", "trip": False,
+    }  # fmt: skip
 
 
 def _sure(order: Order, shown: Attention, held: bool) -> str:

@@ -92,16 +92,16 @@ def _figure(seconds: int, sign: str, units: Sequence[str] = UNITS) -> tuple[str,
     return f"{sign}{seconds // 86400}", units[3]
 
 
-def ago(at: float, now: float) -> Markup:
+def ago(at: float, now: float, units: Sequence[str] = UNITS) -> Markup:
     """A length of time that the page keeps up to date."""
-    return Markup(f'<span class="num" data-ago="{int(at)}">{" ".join(brief(now - at))}</span>')
+    return Markup(f'<span class="num" data-ago="{int(at)}">{" ".join(brief(now - at, units))}</span>')
 
 
-def brief(seconds: float) -> tuple[str, str]:
+def brief(seconds: float, units: Sequence[str] = UNITS) -> tuple[str, str]:
     whole = max(int(seconds), 0)
     if whole < 60:
-        return str(whole), "s"
-    return _figure(whole, "") if whole >= SECONDS_UNDER else (str(whole // 60), "min")
+        return str(whole), units[0]
+    return _figure(whole, "", units) if whole >= SECONDS_UNDER else (str(whole // 60), units[1])
 
 
 @lru_cache(64)

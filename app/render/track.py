@@ -17,6 +17,7 @@ from app.orders import (
     over_at,
     tally,
 )
+from app.render import trip
 from app.render.cards import first, wait_level, wait_share
 from app.render.goods import groups
 from app.render.lanes import counts
@@ -28,12 +29,14 @@ from app.render.words import fill
 from app.settings import Store
 
 
-def view(order: Order, seen: View) -> dict[str, Any]:
+def view(order: Order, seen: View, tiles: str = "") -> dict[str, Any]:
+    """`tiles`: where the streets of a map come from, "" for none."""
     arrival = waiting(order)
     name, checkin = sentence(order, seen), _checkin(order, seen)
     over = order.end is not None or RANK[order.stage] >= RANK["fulfilled"] or handed(order)
+    told = (when if seen.trip is None else trip.when)(order, seen)
     return {
-        "hero": _hero(order, name, seen), "when": "" if over or arrival else when(order, seen),
+        "hero": _hero(order, name, seen), "when": "" if over or arrival else told,
         "line": line(order, seen), "goods": _goods(order, seen, over) if order.items else "",
         "rest": _rest(order, seen, name in CALLING, over),
         "wait": _wait(arrival, seen) if arrival else None, "arrivals": _arrivals(arrival, seen) if arrival else (),
@@ -42,6 +45,7 @@ def view(order: Order, seen: View) -> dict[str, Any]:
         "call": name in CALLING, "phone": seen.store.phone, "over": over, "checkin": checkin,
         "share": seen.whole and not over and order.fulfilment in PICKUPS,
         "pickup": seen.store.pickup if checkin is not None and checkin.mode != "wait" else (),
+        "trip": seen.trip is not None, "map": trip.where(order, seen, tiles) if seen.trip is not None else None,
     }  # fmt: skip
 
 
@@ -50,6 +54,8 @@ def view(order: Order, seen: View) -> dict[str, Any]:
 
 def _hero(order: Order, name: str, seen: View) -> Markup:
     count = tally(order)[:2] if counting(order, name) else None
+    if seen.trip is not None:
+        return seen.parts.once("hero", trip.headed(_headed(order, name, count, seen), order, name, seen))
     facts = (
         name, count, order.stage, order.flags, order.fulfilment, order.code, order.shopper, order.arrival, order.reason,
         order.timeline, order.end is None, order.store, seen.quarter,
@@ -64,7 +70,7 @@ def _headed(order: Order, name: str, count: tuple[int, int] | None, seen: View) 
         lead = Markup(f"{seen.words.say('count', done=str(count[0]), lines=str(count[1]))} {lead}")
     return {
         "icon": _icon(order, icon), "kind": title, "code": order.code or "", "headline": headline, "lead": lead,
-        "notes": notes(order, seen),
+        "notes": notes(order, seen), "trip": False,
     }  # fmt: skip
 
 

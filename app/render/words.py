@@ -28,6 +28,11 @@ PAGE: Final[dict[str, str]] = {
     "help": _("Something wrong?"),
     "call": _("Call {phone}"),
     "happened": _("What happened"),
+    "map_shop": p_("on a map", "Shop"),
+    "map_door": p_("on a map", "Your door"),
+    "map_courier": p_("on a map", "Courier"),
+    "map_order": p_("begins a sentence", "Your order"),
+    "map_north": p_("the letter for north on a map", "N"),
     "privacy": _("This page needs no account, sets no cookie and asks nobody else for anything."),
     "ends_later": _("It ends {long} after you have your order."),
     "ends_at": _("It forgets your details {when}."),
@@ -334,6 +339,41 @@ ERRORS: Final = (
 UNITS: Final = (_("s"), _("min"), _("h"), _("days"))
 
 
+# while somebody is on the way; `+` where the shopper's name is known, `@` where it is known when they left. `{who}` may
+# be "Your order", `{way}` is one of COMPASS, `{ago}` a length of time, `{long}` some minutes
+TRIP: Final[dict[str, str]] = {
+    "near+": _("{who} is almost at your door."),
+    "near": _("Your order is almost at your door."),
+    "about+": _("{who} is about {long} away."),
+    "about": _("Your order is about {long} away."),
+    "left+@": _("{who} left the shop {when} and is <b>{far}</b> from your door."),
+    "left@": _("It left the shop {when} and is <b>{far}</b> from your door."),
+    "left+": _("{who} is <b>{far}</b> from your door."),
+    "left": _("It is <b>{far}</b> from your door."),
+    "inside": _("Inside your promised time."),
+    "around": _("It may come a little after your promised time."),
+    "beyond": _("Later than promised. We are sorry."),
+    "age": _("From a position {ago} old."),
+    "expected": _("Promised {promised}, now expected between {early} and {late}."),
+    "expected_only": _("Expected between {early} and {late}."),
+    "at_door": _("{who} is at your door."),
+    "of_door": _("{who} is <b>{far}</b> {way} of your door."),
+    "of_shop": _("{who} is <b>{far}</b> {way} of the shop."),
+    "shop_far": _("The shop is {far} away."),
+    "lost": _("Where {who} is has not been heard for {ago}."),
+}
+COMPASS: Final = (
+    p_("1.2 km … of your door", "north"),
+    p_("1.2 km … of your door", "north-east"),
+    p_("1.2 km … of your door", "east"),
+    p_("1.2 km … of your door", "south-east"),
+    p_("1.2 km … of your door", "south"),
+    p_("1.2 km … of your door", "south-west"),
+    p_("1.2 km … of your door", "west"),
+    p_("1.2 km … of your door", "north-west"),
+)
+
+
 class Words:
     """One language, as it is written where a store stands. Attributes of `page` are what the templates print as they
     are. `lang` is the language, `tag` the locale of figures, `others` every language with its own name."""
@@ -361,6 +401,8 @@ class Words:
         self.moments = {
             name: [tuple(many(*form, hour) for form in forms) for hour in range(25)] for name, forms in MOMENTS.items()
         }
+        self.trip = {name: told(text) for name, text in TRIP.items()}
+        self.compass = tuple(map(told, COMPASS))
 
     def told(self, text: str) -> str:
         """Any marked text; one that is not comes back as it is."""

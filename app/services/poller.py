@@ -26,7 +26,8 @@ from app.services.watch import Watch
 from app.settings import Source
 from app.store.follows import Due, Follows
 from app.store.lease import LEASE, RENEW
-from app.store.positions import Position, Positions
+from app.store.positions import Positions
+from app.trips import Fix
 
 log = structlog.get_logger()
 
@@ -253,7 +254,7 @@ class Poller:
     async def _locate(self, turn: Round, where: Location) -> None:
         if turn.order is None or turn.order.end is not None:
             return
-        position = Position(where.latitude, where.longitude, where.at)
+        position = Fix(where.latitude, where.longitude, where.at)
         await self._positions.locate(turn.order.key, turn.order.store, position)
 
     async def _save(self, turn: Round, due: Due, back: float | None) -> None:

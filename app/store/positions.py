@@ -1,38 +1,35 @@
-"""Where shoppers are: a key that soon ends, and a word on a channel. Never in the ledger, never a version."""
+"""Where shoppers are: the last few fixes under a key that soon ends, and a word on a channel. Never in the ledger,
+never a version."""
 
-import math
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from redis.asyncio import Redis
 
 from app.store.ask import Ask
 from app.store.orders import NOWHERE
+from app.trips import Fix
 
-KEPT: Final = 600  # seconds a position outlives the last word about it
-AFTER_END: Final = 60  # seconds it outlives the order
-
-
-class Position(Struct, frozen=True, array_like=True):
-    latitude: float
-    longitude: float
-    at: float
-
-    @property
-    def real(self) -> bool:
-        return math.isfinite(self.at) and abs(self.latitude) <= 90 and abs(self.longitude) <= 180
+KEPT: Final = 600  # seconds positions outlive the last word about them
+AFTER_END: Final = 60  # seconds they outlive the order
+LOCATE: Final = (Path(__file__).parent / "locate.lua").read_text()
+FIXES: Final = 24  # the last so many, for a speed
 
 
-class Said(Struct, frozen=True, array_like=True):
+class Said(Struct, frozen=True):
     """What is announced on a store's channel of positions."""
 
+    store: str
     key: str
-    position: Position
+    position: Fix
 
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_POSITION: Final = msgspec.json.Decoder(Position)
-SAID: Final = msgspec.json.Decoder(Said)
+_FIX: Final = msgspec.json.Decoder(Fix)
+_SAID: Final = msgspec.json.Decoder(Said)
 
 
 def channel(store: str | None) -> str:
@@ -40,20 +37,52 @@ def channel(store: str | None) -> str:
 
 
 class Positions(Ask):
-    async def locate(self, key: str, store: str | None, position: Position) -> bool:
-        """Keeps and announces a position; one that lies nowhere on Earth is dropped (False)."""
+    """`listener` is a client without a time-out; without one nothing can be listened to."""
+
+    def __init__(self, client: Redis, listener: Redis | None = None) -> None:
+        super().__init__(client)
+        self._pubsub = (listener or client).pubsub(ignore_subscribe_messages=True)
+
+    async def locate(self, key: str, store: str | None, position: Fix) -> bool:
+        """Keeps and announces a position. One that is nowhere on Earth, at 0,0 or of an order that has ended is dropped
+        (False)."""
         if not position.real:
             return False
-        await self.every(
-            ("SET", "ob:pos:" + key, _ENCODE(position), "EX", KEPT),
-            ("PUBLISH", channel(store), _ENCODE(Said(key, position))),
-        )
-        return True
+        said = _ENCODE(Said(store or NOWHERE, key, position))
+        words = (key, channel(store), _ENCODE(position), said, FIXES, KEPT)
+        return bool(await self.ask("EVAL", LOCATE, 0, *words))
 
-    async def get(self, key: str) -> Position | None:
-        found = await self.ask("GET", "ob:pos:" + key)
-        return None if found is None else _POSITION.decode(found)
+    async def get(self, key: str) -> Fix | None:
+        found = await self.ask("LINDEX", "ob:pos:" + key, -1)
+        return None if found is None else _FIX.decode(found)
+
+    async def read(self, keys: Iterable[str]) -> dict[str, tuple[Fix, ...]]:
+        """The last fixes of each, oldest first, in one round trip; those without any are left out."""
+        wanted = list(keys)
+        if not wanted:
+            return {}
+        rows = await self.every(*(("LRANGE", "ob:pos:" + key, 0, -1) for key in wanted))
+        return {key: tuple(map(_FIX.decode, row)) for key, row in zip(wanted, rows, strict=True) if row}
 
     async def end(self, key: str) -> None:
-        """The order is over: its position has a minute left."""
+        """The order is over: its positions have a minute left."""
         await self.ask("EXPIRE", "ob:pos:" + key, AFTER_END, "LT")
+
+    # ---- what is said ----
+
+    async def listen(self, store: str) -> None:
+        await self._pubsub.subscribe(channel(store))
+
+    async def forget(self, store: str) -> None:
+        await self._pubsub.unsubscribe(channel(store))
+
+    async def said(self) -> AsyncIterator[Said]:
+        """Positions in the stores listened to, as they come. What is lost, the next one makes good."""
+        await self._pubsub.subscribe("ob:p:" + NOWHERE)
+        while True:
+            heard = await self._pubsub.get_message(timeout=None)
+            if heard is not None and heard["type"] == "message":
+                yield _SAID.decode(heard["data"])
+
+    async def close(self) -> None:
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]

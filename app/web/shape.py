@@ -5,7 +5,7 @@ from typing import Any
 
 from app.orders import Arrival, Item, Order, Promise, attention
 from app.store.orders import Entry
-from app.store.positions import Position
+from app.trips import Fix
 
 
 def stamp(instant: float | None) -> str | None:
@@ -15,7 +15,7 @@ def stamp(instant: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds" if moment.microsecond >= 1000 else "seconds").replace("+00:00", "Z")
 
 
-def shaped(order: Order, now: float, where: Position | None = None) -> dict[str, Any]:
+def shaped(order: Order, now: float, where: Fix | None = None) -> dict[str, Any]:
     """One order, every field present."""
     seen = attention(order, now)
     return {

@@ -14,6 +14,7 @@ from app.orders import PICKUPS, Order, OrderEvent, Step, may_be_here, may_check_
 from app.render.tongue import _
 from app.settings import Store
 from app.store.links import Link
+from app.trips import delivering
 from app.web.links import opened
 from app.web.live import hold, member, refuse
 from app.web.site import PRIVATE, SECRET, Site
@@ -41,7 +42,7 @@ async def page(
         link, order = await opened(site, token, request)
     except Unknown:
         return ended(site, spoken)
-    return shown(site, token, link, order, spoken, bay=bay)
+    return await shown(site, token, link, order, spoken, bay=bay)
 
 
 def ended(site: Site, spoken: Tongue) -> Response[str]:
@@ -54,7 +55,7 @@ def _answer(body: str, status: int, spoken: Tongue) -> Response[str]:
     return Response(body, status_code=status, media_type="text/html", headers=headers)
 
 
-def shown(
+async def shown(
     site: Site,
     token: str,
     link: Link,
@@ -76,6 +77,7 @@ def shown(
         position=f"{site.relay.epoch}:{order.rev}",
         bay=bay if store is not None and bay in store.bays else "",
         note=note,
+        fixes=(await site.positions.read([order.key])).get(order.key, ()) if delivering(order) else (),
     )
     return _answer(body, status, spoken)
 
@@ -106,7 +108,7 @@ async def arrival(
         if script:
             raise
         note = site.render.told(str(error), spoken.lang)
-        return shown(site, token, link, order, spoken, note=note, status=error.status)
+        return await shown(site, token, link, order, spoken, note=note, status=error.status)
     if script:
         return Response(None, status_code=204, headers={**PRIVATE, **SECRET})
     return Redirect(spoken.kept(f"/t/{quote(token, safe='')}"), status_code=303, headers={**PRIVATE, **SECRET})

@@ -13,6 +13,7 @@ FLOORS = [  # top to bottom
     {"providers"},
     {"intake"},
     {"store", "embedded"},
+    {"couriers"},
     {"relay"},
     {"hub"},
     {"mailbox"},
@@ -21,6 +22,7 @@ FLOORS = [  # top to bottom
     {"render", "settings", "metrics"},
     {"figures"},
     {"pace"},
+    {"trips"},
     {"orders"},
     {"errors"},
 ]

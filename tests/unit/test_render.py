@@ -9,8 +9,10 @@ from itertools import product
 import jinja2.runtime
 import markupsafe
 import pytest
+from msgspec import structs
 from msgspec.structs import replace
 
+from app import trips
 from app.orders import (
     ITEM_STATES,
     LANES,
@@ -35,6 +37,7 @@ from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Health, Renderer,
 from app.render.escape import escape
 from app.render.ledger import Call, Line, Link
 from app.settings import Notice, Store
+from app.trips import Fix
 
 NOW = 1_795_298_551.0  # 21 November 2026, 14:02:31 in Los Angeles
 STORE = Store(
@@ -259,6 +262,7 @@ def screens(render: Renderer, value: str) -> list[str]:
         *(drawer(own, o, value) for o in shapes(value)),
         own.links(filled(value), [Link(value, value, NOW)], NOW, base=value, url=value, kind="customer"),
         *(wall(own, store, pane, value) for pane in own.panes),
+        *courier(own, store, value),
         own.page("raw", text=value),
         own.page("login", error=value, next=value),
         own.page("stores", stores=[store], user=value, role=value),
@@ -269,6 +273,23 @@ def screens(render: Renderer, value: str) -> list[str]:
         own.someone_page(
             filled(value), NOW, token=value, links=[(value, value, NOW)], full=False, note=value, lang="en"
         ),
+    ]
+
+
+def courier(render: Renderer, store: Store, value: str) -> list[str]:
+    """Somebody on the way: seen lately, a while ago, too long ago."""
+    away = structs.replace(
+        filled(value), stage="in_transit", fulfilment="delivery", flags=(), shopper=Shopper(value, value),
+        destination=Destination(value, 37.7710, -122.4282),
+    )  # fmt: skip
+    trails = [[Fix(37.7668, -122.4224, NOW - age)] for age in (10.0, 100.0, 400.0)]
+    trip = trips.trip(away, trails[0], (37.7599, -122.4148), NOW)
+    assert trip is not None
+    return [
+        *(render.trip(away, NOW, fixes, audience=who) for fixes, who in product(trails, ("track", "delegate"))),
+        *(render.track(away, NOW, fixes=fixes) for fixes in trails),
+        render.couriers(store, [(away, trip)], NOW),
+        render.couriers(store, [], NOW),
     ]
 
 
