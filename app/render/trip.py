@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from app.orders import Order, deadline
 from app.render.cards import first
 from app.render.drawing import PAPER, Spot, picture
-from app.render.local import distance, hour
+from app.render.local import distance, hour, span
 from app.render.said import View, departed
 from app.render.steps import promise, window
 from app.render.times import ago
@@ -89,7 +89,7 @@ def when(order: Order, seen: View) -> Markup:
     """The estimate, drawn over the promise; the promise alone where there is no basis for one."""
     shown = promise(order, seen)
     if seen.trip is not None and seen.trip.estimate is not None and not shown.get("void"):
-        shown = {"day": "", "void": False, "moved": "", **shown, **_expected(order, seen, seen.trip.estimate)}
+        shown = {"void": False, "moved": "", **shown, "day": "", **_expected(order, seen, seen.trip.estimate)}
     return seen.parts.once("when", shown)
 
 
@@ -98,9 +98,10 @@ def _expected(order: Order, seen: View, estimate: Estimate) -> dict[str, Any]:
     due, old, told = deadline(order), order.promised, seen.words.trip
     sure = "" if due is None else "inside" if late <= due else "around" if early <= due else "beyond"
     times = {name: hour(at, seen.zone, seen.words.tag) for name, at in (("early", early), ("late", late))}
-    promised = Markup(window(old, seen).striptags()) if old is not None else ""
+    promised = Markup(window(old, seen.now, seen).striptags()) if old is not None else ""
     return {
-        "range": seen.at(early) + "–" + seen.at(late), "say": told[sure] if sure else "", "age": _age(seen),
+        "range": span(early, late, seen.now, seen.zone, seen.words.tag), "say": told[sure] if sure else "",
+        "age": _age(seen),
         "axis": scale(Estimate(early, late), old.start if old else None, due, seen),
         "start": int((old.start if old else None) or 0), "due": int(due or 0), "early": int(early), "late": int(late),
         "expected": fill(told["expected" if old else "expected_only"], {"promised": promised, **times}),
