@@ -62,6 +62,7 @@ from app.store.quarantine import Quarantine
 from app.store.rates import Rates
 from app.store.screens import Screens
 from app.web import (
+    account,
     api,
     board,
     follow,
@@ -250,6 +251,7 @@ def _app(
             *signs.HANDLERS,
             *screens.HANDLERS,
             *staff.HANDLERS,
+            *account.HANDLERS,
             *_static(),
         ],
         middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("gzip", gzip_compress_level=6))],

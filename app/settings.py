@@ -77,6 +77,7 @@ class Store(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     checkin_before: Annotated[int, Meta(ge=0, le=1440)] = 5
     pickup: tuple[Notice, ...] = ()
     near_metres: int = 300  # what a phone calls near, when its owner lets it say so; 0: it is not asked
+    pin: bool = False  # what can't be taken back asks for a person's PIN: for tablets that many use
 
     @property
     def zone(self) -> tzinfo:

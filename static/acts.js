@@ -45,7 +45,8 @@ function answered(act, code, vals, response) {
   const { status, raw } = response;
   if (status === 401 || (raw.redirected && new URL(raw.url).pathname === "/login")) {
     location.assign("/login?next=" + encodeURIComponent(location.pathname));
-  } else if (status >= 400) offer("That did not work. The board shows what is so.");
+  } else if (raw.headers.has("Orderboard-Pin")) offer("Nothing was changed: no PIN was given.");
+  else if (status >= 400) offer("That did not work. The board shows what is so.");
   else if (act === "undo") toast.hidden = true;
   else offer(DONE[act](code), { ...vals, undo: "true" });
 }

@@ -137,7 +137,7 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   if (!within(ctx) || ctx.response.status < 400) return;
   if (ctx.response.status === 401) location.assign("/login?next=" + encodeURIComponent(location.pathname));
   else if (ctx.target === drawer) fail();
-  else note("That did not work. Try again.");
+  else if (!ctx.response.raw.headers.has("Orderboard-Pin")) note("That did not work. Try again.");
 });
 
 document.addEventListener("htmx:error", ({ detail: { ctx } }) => {

@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from getpass import getpass
 from pathlib import Path
-from typing import Final
 
 import uvloop
 
@@ -20,9 +19,8 @@ from app.settings import Settings
 from app.store.audit import Audit
 from app.store.clients import commands
 from app.store.people import ROLES, People, User
-from app.web.staff import HASHER
-
-PASSWORD_LEAST: Final = 8
+from app.web.pins import checked_pin, wrong
+from app.web.staff import HASHER, PASSWORD_LEAST
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[None]]
 
@@ -58,6 +56,20 @@ async def user_add(settings: Settings, args: argparse.Namespace) -> None:
 
     await with_people(settings, save)
     print(f"{args.name} can sign in.")
+
+
+async def user_pin(settings: Settings, args: argparse.Namespace) -> None:
+    said = sys.stdin.readline().strip() if args.pin_stdin else getpass("PIN (empty: none): ")
+    pin = HASHER.hash(checked_pin(said)) if said else ""
+
+    async def change(people: People, audit: Audit) -> None:
+        if await people.change(args.name, pin=pin) is None:
+            raise Fatal(f"There is no account {args.name!r}.")
+        await people.forgive(*wrong(args.name))
+        await audit.note("command line", "pin_changed", about=args.name, detail="" if pin else "removed")
+
+    await with_people(settings, change)
+    print(f"{args.name} has a PIN." if pin else f"{args.name} has no PIN.")
 
 
 async def token_create(settings: Settings, args: argparse.Namespace) -> None:
@@ -111,6 +123,10 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--store", nargs="*", default=[], metavar="ID")
     add.add_argument("--password-stdin", action="store_true")
     add.set_defaults(run=user_add)
+    pin = users.add_parser("pin", help="set an account's PIN; an empty one takes it away")
+    pin.add_argument("name")
+    pin.add_argument("--pin-stdin", action="store_true")
+    pin.set_defaults(run=user_pin)
     tokens = commands_.add_parser("api-token", help="tokens of programs").add_subparsers(dest="verb", required=True)
     create = tokens.add_parser("create", help="make one; it is shown once")
     create.add_argument("name", nargs="?", default="api")

@@ -197,6 +197,17 @@ class People(Ask):
         count, _ = await self.every(("INCR", key), ("EXPIRE", key, window, "NX"))
         return int(count) <= limit
 
+    async def tried(self, mark: str) -> int:
+        """How often in the window that the last try was counted in."""
+        return int(await self.ask("GET", "ob:tries:" + hashed(mark)[:32]) or 0)
+
+    async def meet(self, secret: str, name: str, seconds: int) -> None:
+        """From now on a browser with this secret is known to a person."""
+        await self.ask("SET", "ob:known:" + hashed(f"{secret} {name}"), 1, "EX", seconds)
+
+    async def knows(self, secret: str, name: str) -> bool:
+        return bool(await self.ask("EXISTS", "ob:known:" + hashed(f"{secret} {name}")))
+
     async def forgive(self, *marks: str) -> None:
         """What was tried under these marks counts no more."""
         await self.ask("DEL", *("ob:tries:" + hashed(mark)[:32] for mark in marks))

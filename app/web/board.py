@@ -16,6 +16,7 @@ from app.mailbox import Mailbox
 from app.orders import OrderEvent, Step
 from app.render import Health
 from app.store.people import User
+from app.web import pins
 from app.web.api import moved
 from app.web.chips import feeding, health
 from app.web.live import hold, member, refuse
@@ -83,7 +84,19 @@ async def arrival(
     record = await site.orders.get(key)
     if record is None or record.order.store != store:
         raise Unknown("That order is not at this store any more.")
-    await moved(site, key, data.get("state", ""), data.get("undo", "") == "true", user.name)
+    state, undo, who, via = data.get("state", ""), data.get("undo", "") == "true", user.name, ""
+    if state in pins.RISKY and not undo:
+        who, via = await pins.person(site, request, site.store(store), user)
+    await moved(site, key, state, undo, who, via)
+
+
+@get("/board/{store:str}/pin")
+async def pin(request: Call, site: NamedDependency[Site], store: FromPath[str]) -> Response[str]:
+    """The inside of the dialog that asks for a PIN."""
+    user = await seen(site, request, store)
+    names = [holder.name for holder in await pins.holders(site, store)]
+    page = site.render.page("pin", names=names, user=user.name, least=pins.LEAST, most=pins.MOST)
+    return Response(page, media_type="text/html", headers=dict(PRIVATE))
 
 
 @websocket("/live/board/{store:str}")
@@ -153,4 +166,4 @@ async def _shown(site: Site, store: str, key: str) -> None:
         log.warning("shown not kept", error=str(error))
 
 
-HANDLERS: Final = (stores, board, arrival, live)
+HANDLERS: Final = (stores, board, arrival, pin, live)

@@ -2,6 +2,7 @@
 
 import secrets
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -11,6 +12,8 @@ from litestar.response import Redirect
 
 from app.errors import Away, Invalid, Problem, TooLarge, Unknown, WrongMethod
 from app.render import Renderer
+from app.web.pins import HEADER as PIN
+from app.web.pins import Needed
 from app.web.site import HEADERS, PRIVATE, SignIn
 from app.web.tongue import PATHS, tongue
 
@@ -38,8 +41,10 @@ class Failures:
 
     def known(self, request: Request[Any, Any, Any], error: Problem) -> Response[Any]:
         if isinstance(error, SignIn) and _page(request):
-            return Redirect("/login?next=" + request.url.path, headers={**HEADERS, **PRIVATE})
+            return Redirect("/login?next=" + quote(request.url.path), headers={**HEADERS, **PRIVATE})
         headers = {**HEADERS, **PRIVATE}
+        if isinstance(error, Needed):
+            headers[PIN] = "needed" if request.headers.get(PIN) is None else "wrong"
         if isinstance(error, Away):
             headers["Retry-After"] = str(error.retry_after)
         spoken = tongue(request) if request.url.path.startswith(PATHS) else None

@@ -14,6 +14,7 @@ from app.render import ledger
 from app.store.orders import Entry
 from app.store.people import User
 from app.web import links as tracking
+from app.web import pins
 from app.web.board import Call, Form, seen
 from app.web.site import PRIVATE, Site
 
@@ -88,7 +89,8 @@ async def body(
         raise Forbidden("Managers and admins may read this.")
     for entry in await site.orders.ledger(order.key):
         if entry.body and _mark(entry) == mark:
-            await site.audit.note(user.name, "body_read", store=store, about=order.key)
+            who, via = await pins.person(site, request, site.store(store), user)
+            await site.audit.note(who, "body_read", store=store, about=order.key, via=via)
             return _html(site.render.page("raw", text=ledger.pretty(entry.body)))
     raise Unknown("That is not kept any more.")
 
@@ -108,7 +110,7 @@ async def link(
     kind = data.get("kind", "")
     if kind not in ledger.KIND_OF_LINK:
         raise Invalid("kind must be customer or delegate.")
-    _, token = await tracking.make(site, order, kind, user.name)
+    _, token = await tracking.make(site, order, kind, *await pins.person(site, request, site.store(store), user))
     return await _shown(site, store, order, f"{site.settings.server.public_url}/t/{token}", kind)
 
 
@@ -125,7 +127,7 @@ async def revoke(
     user, order = await theirs(site, request, store, source, ref)
     found = await site.links.get(link_id)
     if found is not None and found.key == order.key:  # one that is gone already: the list shows it
-        await tracking.end(site, found, user.name)
+        await tracking.end(site, found, *await pins.person(site, request, site.store(store), user))
     return await _shown(site, store, order)
 
 
@@ -144,7 +146,7 @@ async def reissue(
     old = await site.links.get(link_id)
     if old is None or old.key != order.key:
         return await _shown(site, store, order)
-    made, token = await tracking.renew(site, old, user.name)
+    made, token = await tracking.renew(site, old, *await pins.person(site, request, site.store(store), user))
     return await _shown(site, store, order, f"{site.settings.server.public_url}/t/{token}", made.kind)
 
 

@@ -76,6 +76,11 @@ class Site(Struct, frozen=True, kw_only=True):
     def cookie(self) -> str:
         return "__Host-orderboard" if self.settings.server.secure else "orderboard"
 
+    @property
+    def known_cookie(self) -> str:
+        """Says no more than that somebody has signed in with this browser before."""
+        return self.cookie + "-known"
+
     def store(self, name: str) -> Store:
         store = self.settings.stores.get(name)
         if store is None:
