@@ -1,21 +1,19 @@
-// The board: puts cards where they belong, moves them so that the eye can follow, counts, filters, finds.
+// The board: puts cards where they belong, and moves them so that the eye can follow.
 
 import "./acts.js";
-import { clocks, now, say, send, start } from "./live.js";
+import { clocks, now, send, start, write } from "./live.js";
+import { cards, sift } from "./sift.js";
+import { count, fold, sentences, tell } from "./sums.js";
 
 const MOVE = 320; // ms, as --move
 const MANY = 30; // moves at once that nobody could follow
-const COUNTS = ["Nobody", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
 const HOUR = 3600;
 
 const root = document.documentElement;
 const board = document.getElementById("board");
-const find = document.getElementById("find");
-const filters = [...document.querySelectorAll("[data-filter]")];
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-const remembered = `filter ${location.pathname}`;
 const drawn = new WeakMap(); // a card → its markup as it came, before the clocks changed it
-const cards = () => board.querySelectorAll("[data-lane]");
+const lists = new Map([...board.querySelectorAll("[data-cards]")].map((list) => [list.dataset.cards, list]));
 
 // ---- putting cards in their place ----
 
@@ -43,11 +41,15 @@ function refocus(card, act) {
   button?.focus({ preventScroll: true });
 }
 
-/** The first sibling with a greater key comes after it. */
+/** The first sibling with a greater key comes after it; most come last. */
 function insert(card) {
-  const list = board.querySelector(`[data-cards="${CSS.escape(card.dataset.lane)}"]`);
+  const list = lists.get(card.dataset.lane);
+  if (!list) return;
   const rank = (c) => `${c.dataset.key} ${c.id}`;
-  list?.insertBefore(card, [...list.children].find((other) => rank(other) > rank(card)) ?? null);
+  const its = rank(card);
+  let after = null;
+  for (let other = list.lastElementChild; other && rank(other) > its; other = other.previousElementSibling) after = other;
+  list.insertBefore(card, after);
 }
 
 function snapshot(card) {
@@ -81,43 +83,60 @@ function mine(card) {
   }
 }
 
-function view(fragment) {
-  const fresh = [...fragment.querySelectorAll("[data-lane]")];
+function view(fresh) {
   const ids = new Set(fresh.map((card) => card.id));
   for (const card of cards()) if (!ids.has(card.id)) card.remove();
   return fresh.map(put);
 }
 
+function gone(ids) {
+  for (const { id } of ids) document.getElementById(id)?.remove();
+  return [];
+}
+
+const STYLES = { cards: (fragment) => [...fragment.children], view: (fragment) => [...fragment.querySelectorAll("[data-lane]")], gone: (fragment) => [...fragment.children] };
+const WORK = { cards: (fresh) => fresh.map(put), view, gone };
+
 htmx.registerExtension("board", {
   handle_swap(style, target, fragment) {
-    if (style === "cards") return [...fragment.children].map(put).filter(Boolean);
-    if (style === "view") return view(fragment).filter(Boolean);
-    if (style !== "gone") return false;
-    for (const gone of fragment.children) document.getElementById(gone.id)?.remove();
-    return [];
+    if (!STYLES[style]) return false;
+    const given = STYLES[style](fragment);
+    const places = measure(given);
+    const fresh = WORK[style](given).filter(Boolean);
+    if (fresh.length || style !== "cards") refresh(fresh);
+    follow(places);
+    return fresh;
   },
 });
 
-// ---- motion: measure before, move after ----
+// ---- motion: measure before, move after; only lanes that change, and what can be seen of them ----
 
-let places = new Map();
+function measure(given) {
+  const places = new Map();
+  if (calm.matches || document.hidden) return places;
+  const touched = new Set();
+  for (const card of given) touched.add(lists.get(card.dataset.lane)).add(document.getElementById(card.id)?.parentElement);
+  for (const list of touched) {
+    if (!list || !list.checkVisibility()) continue;
+    const glass = list.getBoundingClientRect();
+    for (const card of list.children) {
+      const box = card.getBoundingClientRect();
+      if (box.top > glass.bottom || box.top > innerHeight) break;
+      if (box.width && box.bottom > glass.top) places.set(card.id, { list, box });
+    }
+  }
+  return places;
+}
 
-document.addEventListener("htmx:before:swap", () => {
-  places = new Map();
-  if (calm.matches || document.hidden) return;
-  for (const card of cards()) places.set(card.id, { list: card.parentElement, box: card.getBoundingClientRect() });
-});
-
-document.addEventListener("htmx:after:swap", () => {
-  refresh();
+function follow(places) {
   const moved = [];
-  for (const card of cards()) {
-    const was = places.get(card.id);
-    const box = card.getBoundingClientRect();
-    if (was?.box.width && box.width && (was.box.x !== box.x || was.box.y !== box.y)) moved.push([card, was, box]);
+  for (const [id, was] of places) {
+    const card = document.getElementById(id);
+    const box = card?.getBoundingClientRect();
+    if (box?.width && (was.box.x !== box.x || was.box.y !== box.y)) moved.push([card, was, box]);
   }
   if (moved.length <= MANY) for (const [card, was, box] of moved) move(card, was, box);
-});
+}
 
 function move(card, was, box) {
   const way = { duration: MOVE, easing: "cubic-bezier(0.2, 0.7, 0.2, 1)" };
@@ -134,130 +153,25 @@ function move(card, was, box) {
   ghost.animate(path, way).finished.finally(() => ghost.remove());
 }
 
-// ---- counts and sentences ----
-
-const number = (n) => COUNTS[n] ?? String(n);
-
-function write(element, text) {
-  if (element && element.textContent !== text) element.textContent = text;
-}
-
-function count() {
-  const lanes = {}, elsewhere = {}, kinds = { "": 0 };
-  for (const card of cards()) {
-    const { lane, home, kind } = card.dataset;
-    const inNow = lane === "waiting" || lane === "needs";
-    lanes[inNow ? home : lane] = (lanes[inNow ? home : lane] ?? 0) + 1;
-    if (inNow) elsewhere[home] = (elsewhere[home] ?? 0) + 1;
-    if (lane === "done" || lane === "later") continue;
-    kinds[""] += 1;
-    kinds[kind] = (kinds[kind] ?? 0) + 1;
-  }
-  for (const place of board.querySelectorAll("[data-count]")) write(place, String(lanes[place.dataset.count] ?? 0));
-  for (const place of board.querySelectorAll("[data-elsewhere]")) {
-    const n = elsewhere[place.dataset.elsewhere];
-    write(place, n ? `${n} in Now` : "");
-  }
-  for (const button of filters) {
-    const { filter } = button.dataset;
-    write(button.querySelector(".count"), String(kinds[filter] ?? 0));
-    button.hidden = filter !== "" && !kinds[filter] && filter !== chosen;
-  }
-}
-
-function sentences() {
-  const people = [...board.querySelectorAll('[data-lane="waiting"], [data-attention="lost"]')];
-  const n = people.length;
-  write(document.getElementById("now-h"), `${number(n)} ${n > 1 ? "people are" : n ? "person is" : "is"} waiting`);
-  write(document.getElementById("now-p"), [past(people), rest(n > 0)].filter(Boolean).join(" "));
-  const title = document.title.replace(/^\(\d+\) /, "");
-  if (document.title !== (n ? `(${n}) ${title}` : title)) document.title = n ? `(${n}) ${title}` : title;
-}
-
-function past(people) {
-  const late = people.filter((card) => now() - card.querySelector(".clock").dataset.at >= 300).length;
-  return late ? `${number(late)} past 5 minutes.` : "";
-}
-
-function rest(after) {
-  const of = (kind) => board.querySelectorAll(`.needs [data-attention="${kind}"]`).length;
-  const said = [["late", of("late")], ["at risk", of("at_risk")], ["stuck", of("stuck")]]
-    .filter(([, n]) => n)
-    .map(([word, n]) => `${number(n).toLowerCase()} ${word}`)
-    .join(", ");
-  if (said) return after ? `Then ${said}.` : said[0].toUpperCase() + said.slice(1) + ".";
-  return after ? "Nothing else is late or at risk." : `Nothing is late or at risk.${next()}`;
-}
-
-function next() {
-  let first = null;
-  for (const face of board.querySelectorAll('.lanes [data-clock="until"]')) {
-    if (!first || Number(face.dataset.at) < Number(first.dataset.at)) first = face;
-  }
-  const time = first?.querySelector(".note > time");
-  return time ? ` Next is ${first.closest("[data-lane]").querySelector(".card-code").textContent}, ${time.textContent}.` : "";
-}
-
-function tell(card) {
-  const name = card.querySelector(".card-head")?.innerText.split("\n").pop() ?? "";
-  if (card.dataset.lane === "waiting") say(`${name} is here, bay ${card.querySelector(".bay b").textContent}`);
-  if (card.dataset.lane === "needs") say(`${name}: ${card.querySelector(".card-line").innerText}`);
-}
-
-// ---- filter and search: for the lanes; Now is always whole ----
-
-let chosen = localStorage.getItem(remembered) ?? "";
-
-function sift() {
-  const words = find.value.trim().toLowerCase();
-  for (const card of cards()) {
-    const { lane, kind } = card.dataset;
-    const found = card.dataset.find.includes(words);
-    const inNow = lane === "waiting" || lane === "needs";
-    card.hidden = !inNow && (!found || (chosen !== "" && kind !== chosen));
-    card.classList.toggle("dim", inNow && !found);
-  }
-  board.toggleAttribute("data-sifting", words !== "" || chosen !== "");
-  for (const button of filters) button.setAttribute("aria-pressed", String(button.dataset.filter === chosen));
-}
+// ---- after each change ----
 
 /** What a quiet feed said last may not be so any more: its cards' marks turn hollow. */
-function stale() {
+function stale(some = cards()) {
   const quiet = new Set([...document.querySelectorAll("#feeds [data-feed]")].map((chip) => chip.dataset.source));
-  for (const card of cards()) card.toggleAttribute("data-stale", quiet.has(card.dataset.source) && card.dataset.lane !== "done");
+  for (const card of some) card.toggleAttribute("data-stale", quiet.has(card.dataset.source) && card.dataset.lane !== "done");
 }
 
-function refresh() {
-  clocks();
-  stale();
+function refresh(fresh) {
+  clocks(fresh);
+  stale(fresh);
   count();
+  fold();
   sentences();
-  sift();
+  sift(fresh);
   seen();
 }
 
-for (const button of filters) {
-  button.addEventListener("click", () => {
-    chosen = button.dataset.filter;
-    localStorage.setItem(remembered, chosen);
-    count();
-    sift();
-  });
-}
-find.addEventListener("input", sift);
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches("input, textarea, select");
-  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    event.preventDefault();
-    find.focus();
-    find.select();
-  }
-  if (event.key === "Escape" && (event.target === find || find.value)) {
-    find.value = "";
-    find.blur();
-    sift();
-  }
-});
+document.addEventListener("htmx:after:swap", () => stale()); // the feeds may be new
 
 // ---- a check-in that a person can see is said to be seen ----
 
@@ -293,4 +207,4 @@ for (const card of cards()) {
   mine(card);
 }
 start(each);
-refresh();
+refresh([...cards()]);

@@ -1,19 +1,23 @@
-// The board by keyboard: from card to card and from lane to lane, and what can be done with the one in hand.
+// The board by keyboard: from card to card and from lane to lane, what can be done with the one in hand, and every tool.
+
+import { clear } from "./sift.js";
+import { go, list, names } from "./tabs.js";
+import { density } from "./view.js";
 
 const board = document.getElementById("board");
 const sheet = document.getElementById("keys");
-const STEPS = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
-const SIDES = { ArrowRight: 1, ArrowLeft: -1 };
-const ACTS = { c: "claimed", h: "handed_over" };
+const toast = document.getElementById("toast");
+const find = document.getElementById("find");
 
-const links = () => [...board.querySelectorAll("[data-lane]:not([hidden]) .card-code")].filter((link) => link.checkVisibility());
+const CODE = "[data-lane] .card-code";
+const links = () => [...board.querySelectorAll(CODE)].filter((link) => link.checkVisibility());
 
 /** The card in hand: the one with the focus, or the one whose drawer is open. */
 function held() {
   return document.activeElement?.closest("[data-lane]") ?? board.querySelector(".told");
 }
 
-function go(link) {
+function focus(link) {
   link?.focus({ preventScroll: true });
   link?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
@@ -21,35 +25,67 @@ function go(link) {
 function step(by) {
   const all = links();
   const at = all.indexOf(held()?.querySelector(".card-code"));
-  go(at < 0 ? all[0] : all[at + by]);
+  focus(at < 0 ? all[0] : all[at + by]);
 }
 
+const first = (lane) => [...lane.querySelectorAll(CODE)].find((link) => link.checkVisibility());
+
 function side(by) {
-  const lanes = [...board.querySelectorAll("[data-cards]")].filter((lane) => lane.checkVisibility() && lane.querySelector("[data-lane]:not([hidden])"));
+  const lanes = [...board.querySelectorAll("[data-cards]")].filter(first);
   const at = lanes.indexOf(held()?.parentElement);
-  go((at < 0 ? lanes[0] : lanes[at + by])?.querySelector("[data-lane]:not([hidden]) .card-code"));
+  const lane = at < 0 ? lanes[0] : lanes[at + by];
+  if (lane) focus(first(lane));
+}
+
+function lane(name) {
+  go(name);
+  const its = name === "now" ? [list("waiting"), list("needs")].find(first) : list(name);
+  if (its && first(its)) focus(first(its));
 }
 
 function act(name) {
   held()?.querySelector(`[data-act="${name}"]`)?.click();
 }
 
+function undo() {
+  const button = toast.querySelector("button");
+  if (!toast.hidden && !button.hidden) button.click();
+}
+
+function search() {
+  find.focus();
+  find.select();
+}
+
 function show() {
   if (!sheet.open) sheet.showModal();
 }
 
-const takes = "input, textarea, select, [role=tab], .drawer-body, .raw";
+/** Opens what a button opens, and goes into it. */
+function open(id) {
+  const menu = document.getElementById(id);
+  document.querySelector(`[popovertarget="${id}"]`).click();
+  if (menu.matches(":popover-open")) [...menu.querySelectorAll("button, a")].find((one) => one.checkVisibility())?.focus();
+}
+
+const KEYS = {
+  "?": show, j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
+  ArrowRight: () => side(1), ArrowLeft: () => side(-1), "/": search, x: clear, d: density,
+  f: () => open("filter"), v: () => open("view"), s: () => open("sound"),
+};
+const ONCE = { c: () => act("claimed"), l: () => act("cannot_find"), h: () => act("handed_over"), u: undo };
+for (const [at, name] of names.slice(0, 6).entries()) KEYS[at] = () => lane(name);
+
+const TAKES = "[role=tab], .drawer-body, .raw, [popover]";
 
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || sheet.open || event.defaultPrevented) return;
-  if (target.matches("input, textarea, select") || (key.startsWith("Arrow") && target.closest(takes))) return;
-  if (key === "?") show();
-  else if (STEPS[key]) step(STEPS[key]);
-  else if (SIDES[key]) side(SIDES[key]);
-  else if (ACTS[key] && !event.repeat) act(ACTS[key]);
-  else return;
+  if (target.matches("input, textarea, select") || (key.startsWith("Arrow") && target.closest(TAKES))) return;
+  const does = KEYS[key] ?? (event.repeat ? null : ONCE[key]);
+  if (!does) return;
   event.preventDefault();
+  does();
 });
 
 document.querySelector("[data-keys]").addEventListener("click", show);

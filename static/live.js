@@ -48,8 +48,7 @@ function show() {
 }
 
 function heardAt(seconds) {
-  const text = clockFace.format(seconds * 1000);
-  if (asOf.textContent !== text) asOf.textContent = text;
+  write(asOf, clockFace.format(seconds * 1000));
 }
 
 /** Opens a new connection in place of whatever is left of the old one. */
@@ -202,20 +201,25 @@ const CLOCKS = {
   },
 };
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+/** Only where it changes something: what is written anew is laid out anew. */
+export function write(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+function set(element, name, value) {
+  if (element && element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 function clock(element, is) {
   const { clock: kind, at, tail = "" } = element.dataset;
   const [text, unit] = CLOCKS[kind](Number(at), is);
-  put(element.children[0], text);
-  put(element.children[1], unit + tail);
+  write(element.children[0], text);
+  write(element.children[1], unit + tail);
 }
 
 function ago(element, is) {
   const gone = Math.max(Math.floor(is - Number(element.dataset.ago)), 0);
-  put(element, gone < 60 ? `${gone} ${units[0]}` : (gone < 600 ? [Math.floor(gone / 60), units[1]] : figure(gone)).join(" "));
+  write(element, gone < 60 ? `${gone} ${units[0]}` : (gone < 600 ? [Math.floor(gone / 60), units[1]] : figure(gone)).join(" "));
 }
 
 /** The bar under a waiting person: six minutes wide; amber from two, red from five. */
@@ -223,8 +227,8 @@ function wait(rail, is) {
   const gone = Math.max(is - Number(rail.dataset.wait), 0);
   const level = gone >= 300 ? "late" : gone >= 120 ? "risk" : "";
   const bar = rail.children[1];
-  bar.setAttribute("width", `${Math.min(gone / 3.6, 100).toFixed(1)}%`);
-  bar.setAttribute("class", level ? `wait-${level}` : "wait");
+  set(bar, "width", `${Math.min(gone / 3.6, 100).toFixed(1)}%`);
+  set(bar, "class", level ? `wait-${level}` : "wait");
   const card = rail.closest("[data-level]");
   if (card.dataset.level === level) return;
   card.dataset.level = level;
@@ -234,7 +238,7 @@ function wait(rail, is) {
 function needle(rail, is) {
   const { start, due } = rail.dataset;
   const gone = Math.max(Math.min((is - start) / (due - start), 1), 0) * 100;
-  rail.querySelector(".needle")?.setAttribute("x", `${gone.toFixed(1)}%`);
+  set(rail.querySelector(".needle"), "x", `${gone.toFixed(1)}%`);
 }
 
 /** The promised window on a line that begins now, and over it when somebody is expected. */
@@ -258,10 +262,10 @@ function span(box, from, till) {
 
 const MOVING = [["[data-clock]", clock], ["[data-ago]", ago], ["[data-wait]", wait], [".rail[data-due]", needle], [".axis[data-due]", axis]];
 
-/** Sets every clock; to be called after new markup too, before it is painted. */
-export function clocks() {
+/** Sets every clock in these elements; to be called after new markup too, before it is painted. */
+export function clocks(parts = [document]) {
   const is = now();
-  for (const [selector, set] of MOVING) for (const element of document.querySelectorAll(selector)) set(element, is);
+  for (const part of parts) for (const [selector, move] of MOVING) for (const element of part.querySelectorAll(selector)) move(element, is);
 }
 
 /** Starts the page's clock; `each` is called every second. */

@@ -25,6 +25,7 @@ from app.render.goods import line
 from app.render.parts import PAGES_MOST, Parts
 from app.render.said import View
 from app.render.times import exact, lasting, since, today, zone_name
+from app.render.tools import toolbox
 from app.render.track import view
 from app.render.words import Words, fill, words
 from app.settings import LANGUAGES, Store
@@ -40,12 +41,6 @@ TITLES: Final = (
     ("ready", "Ready", "Nothing waits on the shelf."),
     ("courier", "With courier", "Nothing is on its way."),
     ("done", "Done", "Nothing was handed over in the last hour."),
-)
-FILTERS: Final = (
-    ("delivery", "bike", "Delivery"),
-    ("curbside", "car-front", "Curbside"),
-    ("pickup", "shopping-bag", "Pickup"),
-    ("instore", "shopping-basket", "In store"),
 )
 Face = Callable[[Order, Attention, Where], dict[str, Any]]
 FORMS: Final[dict[str, tuple[str, Face]]] = {
@@ -164,12 +159,13 @@ class Renderer:
         feeds: Iterable[Health] = (),
     ) -> str:
         """`live`: the path of the board's socket. `feeds`: those whose orders may come here."""
+        chips = self._chips(feeds, now)
         return self._env.get_template("board.html").render(
             lang="en", store=store, user=user, role=role, position=position, now=int(now), live=live,
-            feeds=Markup(self.feeds(feeds, now)),
-            inner=Markup(self.board(store, cards)), today=today(now, store.zone, "en"), filters=FILTERS,
+            feeds=Markup(self._env.get_template("feeds.html").render(feeds=chips)), titles=TITLES,
+            inner=Markup(self.board(store, cards)), today=today(now, store.zone, "en"),
             zone=zone_name(store.zone, "en"), as_of=exact(now, store.zone), words=words("en").page,
-            several=len(self._stores) > 1,
+            several=len(self._stores) > 1, **toolbox(chips),
         )  # fmt: skip
 
     def card(self, order: Order, now: float) -> Card | None:
@@ -204,6 +200,9 @@ class Renderer:
 
     def feeds(self, feeds: Iterable[Health], now: float) -> str:
         """The chips of a board's feeds."""
+        return self._env.get_template("feeds.html").render(feeds=self._chips(feeds, now))
+
+    def _chips(self, feeds: Iterable[Health], now: float) -> list[dict[str, Any]]:
         rows = []
         for feed in feeds:
             known = self._feeds.get(feed.source, Feed(feed.source, feed.source))
@@ -220,7 +219,7 @@ class Renderer:
                     "polled": feed.polled,
                 }
             )
-        return self._env.get_template("feeds.html").render(feeds=rows)
+        return rows
 
     def chips(self, inner: str) -> str:
         """Content that shows these chips."""

@@ -1,0 +1,107 @@
+// What the board says in figures and sentences: how many in each lane, who waits, what comes next.
+
+import { alarm, cards, inNow, tallied } from "./sift.js";
+import { now, say, write } from "./live.js";
+
+const COUNTS = ["Nobody", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
+const MOST = 9; // entries of Now that a look can take in
+
+const board = document.getElementById("board");
+const panel = board.querySelector(".now");
+const rest = document.getElementById("rest");
+const number = (n) => COUNTS[n] ?? String(n);
+
+// ---- counts ----
+
+export function count() {
+  const lanes = {}, elsewhere = {}, kinds = { "": 0 };
+  for (const card of cards()) {
+    const { lane, home, kind } = card.dataset;
+    const up = inNow(card);
+    const its = up ? home : lane;
+    lanes[its] = (lanes[its] ?? 0) + 1;
+    if (up) {
+      elsewhere[home] = (elsewhere[home] ?? 0) + 1;
+      lanes.now = (lanes.now ?? 0) + 1;
+    }
+    if (lane === "done" || lane === "later") continue;
+    kinds[""] += 1;
+    kinds[kind] = (kinds[kind] ?? 0) + 1;
+  }
+  for (const place of board.querySelectorAll("[data-count], [data-sum]")) {
+    write(place, String(lanes[place.dataset.count ?? place.dataset.sum] ?? 0));
+  }
+  for (const place of board.querySelectorAll("[data-elsewhere]")) {
+    const n = elsewhere[place.dataset.elsewhere];
+    write(place, n ? `${n} in Now` : "");
+  }
+  tallied(kinds);
+}
+
+// ---- Now: nine entries, then how many more, in words; a person whom nobody has taken is always there ----
+
+const KINDS = [["lost", "not found"], ["late", "late"], ["at_risk", "at risk"], ["stuck", "stuck"]];
+
+function amounts(list) {
+  return KINDS.map(([kind, word]) => [word, list.filter((card) => card.dataset.attention === kind).length])
+    .filter(([, n]) => n)
+    .map(([word, n]) => `${number(n).toLowerCase()} ${word}`)
+    .join(", ");
+}
+
+export function fold() {
+  const people = board.querySelectorAll('[data-cards="waiting"] > *').length;
+  const needs = [...board.querySelectorAll('[data-cards="needs"] > *')];
+  const room = Math.max(MOST - people, 0);
+  const over = needs.length > room + 1 ? needs.filter((card, at) => at >= room && card.dataset.attention !== "lost" && !alarm(card)) : [];
+  for (const card of needs) card.toggleAttribute("data-over", over.includes(card));
+  panel.toggleAttribute("data-crowd", people > 3);
+  rest.hidden = !over.length;
+  const open = panel.hasAttribute("data-open");
+  rest.setAttribute("aria-expanded", String(open));
+  write(rest.querySelector("b"), open ? "Show fewer" : `+${over.length} more`);
+  write(rest.querySelector("span"), open ? "" : amounts(over));
+}
+
+rest.addEventListener("click", () => {
+  panel.toggleAttribute("data-open");
+  fold();
+});
+
+// ---- sentences ----
+
+export function sentences() {
+  const people = [...board.querySelectorAll('[data-lane="waiting"], [data-attention="lost"]')];
+  const n = people.length;
+  write(document.getElementById("now-h"), `${number(n)} ${n > 1 ? "people are" : n ? "person is" : "is"} waiting`);
+  write(document.getElementById("now-p"), [past(people), others(n > 0)].filter(Boolean).join(" "));
+  const title = document.title.replace(/^\(\d+\) /, "");
+  if (document.title !== (n ? `(${n}) ${title}` : title)) document.title = n ? `(${n}) ${title}` : title;
+}
+
+function past(people) {
+  const late = people.filter((card) => now() - card.querySelector(".clock").dataset.at >= 300).length;
+  return late ? `${number(late)} past 5 minutes.` : "";
+}
+
+function others(after) {
+  const said = amounts([...board.querySelectorAll('.needs [data-attention]:not([data-attention="lost"])')]);
+  if (said) return after ? `Then ${said}.` : said[0].toUpperCase() + said.slice(1) + ".";
+  return after ? "Nothing else is late or at risk." : `Nothing is late or at risk.${next()}`;
+}
+
+function next() {
+  let first = null;
+  for (const face of board.querySelectorAll('.lanes [data-clock="until"]')) {
+    if (!first || Number(face.dataset.at) < Number(first.dataset.at)) first = face;
+  }
+  const time = first?.querySelector(".note > time");
+  return time ? ` Next is ${first.closest("[data-lane]").querySelector(".card-code").textContent}, ${time.textContent}.` : "";
+}
+
+/** A card that has just come, to who can't see it. */
+export function tell(card) {
+  const name = card.querySelector(".card-name")?.textContent || card.querySelector(".card-code")?.textContent;
+  if (card.dataset.lane === "waiting") say(`${name} is here, bay ${card.querySelector(".bay b").textContent}`);
+  if (card.dataset.lane === "needs") say(`${name}: ${card.querySelector(".card-line").textContent.trim()}`);
+}
