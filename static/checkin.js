@@ -3,6 +3,7 @@
 import { inLanguage } from "./lang.js";
 import { now, say } from "./live.js";
 import * as near from "./near.js";
+import { soon } from "./poll.js";
 
 const AGAIN = 4000; // ms between two tries
 const SLOW = 8000; // ms for one try
@@ -42,6 +43,12 @@ function leave() {
   const over = page.querySelector("[data-over]") || document.documentElement.dataset.live === "ended";
   if (!over && page.dataset.leaves) keep(order, path);
   else if (recall(order) === path) keep(order, null);
+}
+
+/** Nothing of this order stays on the phone. */
+export function forget() {
+  keep(kept, null);
+  if (recall(order) === path) keep(order, null);
 }
 
 // ---- what somebody has chosen stays chosen when new markup comes ----
@@ -102,8 +109,7 @@ function sent(what) {
   draft.bay = draft.vehicle = null;
   history.replaceState(null, "", inLanguage(path));
   tell("");
-  // The news comes over the socket; where there is none, from a fresh page.
-  setTimeout(() => document.documentElement.dataset.live === "live" || location.replace(inLanguage(path)), 1500);
+  soon(); // the news comes over the socket; where there is none, it is asked for
 }
 
 function drop(why) {

@@ -5,6 +5,7 @@ const OFFLINE_AFTER = 3000; // ms without a connection
 const SILENT_AFTER = 25000; // ms without a byte: the heartbeat comes every 10 s
 const STALE_AFTER = 12000; // ms without a byte that are too many for a page somebody comes back to
 const BETWEEN_TRIES = 2000;
+const POLL_HOLDS = 40000; // ms that a view without a connection counts as known
 const COMES_BACK = [1001, 1005, 1006, 1011, 1012, 1013, 1014, 4500]; // as in the htmx-config
 const SIGN_IN = 4401;
 const OVER = [4403, 4404];
@@ -25,6 +26,7 @@ let whole = false; // the whole view has come over it
 let heard = Date.now();
 let lost = Date.now(); // since when there is no connection; 0 while there is one
 let tried = 0;
+let polled = 0; // when the view last came without a connection
 let leaving = false;
 let over = 0; // the close code after which nothing comes any more
 
@@ -36,6 +38,7 @@ export const now = () => (Date.now() + skew) / 1000;
 function state() {
   if (over) return "ended";
   if (open && whole && Date.now() - heard < SILENT_AFTER) return "live";
+  if (Date.now() - polled < POLL_HOLDS) return "polled";
   return open || Date.now() - lost < OFFLINE_AFTER ? "catching-up" : "offline";
 }
 
@@ -104,18 +107,31 @@ document.addEventListener("htmx:ws:after:message:incoming", (event) => {
   } catch {
     return;
   }
-  if (message.id) root.dataset.position = message.id;
-  if (typeof message.at === "number") {
-    const other = message.at * 1000 - Date.now();
-    if (Math.abs(other - skew) > 400) skew = other;
-  }
   if (message.content !== undefined) {
     whole = true;
     lost = 0;
   }
+  noted(message);
+});
+
+function noted({ id, at }) {
+  if (id) root.dataset.position = id;
+  if (typeof at === "number") {
+    const other = at * 1000 - Date.now();
+    if (Math.abs(other - skew) > 400) skew = other;
+  }
   heardAt(now());
   show();
-});
+}
+
+/** For how long there has been no connection that shows the view, in ms. */
+export const apart = () => (over || !lost ? 0 : Date.now() - lost);
+
+/** A view that came without a connection. */
+export function took(message) {
+  polled = Date.now();
+  noted(message);
+}
 
 document.addEventListener("htmx:ws:close", (event) => {
   if (leaving) return;
@@ -131,8 +147,11 @@ document.addEventListener("htmx:ws:error", (event) => {
   if (event.detail.error instanceof Error) setTimeout(again, BETWEEN_TRIES);
 });
 
-function stop(code) {
+/** Nothing comes any more. The page hears of it, so that it can clear itself. */
+export function stop(code) {
+  if (over) return;
   over = code;
+  socket?.close();
   const box = document.getElementById("stop");
   const said = document.getElementById("stops")?.content.querySelector(`[data-code="${code}"]`);
   if (said) {
@@ -141,6 +160,7 @@ function stop(code) {
   }
   box.hidden = false;
   show();
+  document.dispatchEvent(new Event("live:over"));
 }
 
 function back() {

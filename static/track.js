@@ -1,7 +1,8 @@
 // The customer's page: fresh or not, clocks, and what stays as the reader left it. It works without any of this.
 
-import { settle } from "./checkin.js";
-import { clocks, start } from "./live.js";
+import { forget, settle } from "./checkin.js";
+import { clocks, now, start, stop } from "./live.js";
+import { poll } from "./poll.js";
 
 const page = document.getElementById("track");
 const store = document.getElementById("store").textContent;
@@ -22,5 +23,26 @@ document.addEventListener("htmx:after:swap", () => {
   settle();
 });
 
+// ---- the end of the link: nothing stays, whatever the browser remembers ----
+
+const ENDED = 4403;
+
+document.addEventListener("live:over", () => {
+  page.replaceChildren(document.getElementById("stop").content);
+  document.getElementById("note-box").hidden = true;
+  document.title = store;
+  forget();
+});
+
+function lapse() {
+  if (now() >= Number(page.querySelector("[data-until]")?.dataset.until ?? Infinity)) stop(ENDED);
+}
+
+addEventListener("pageshow", lapse);
+
 name();
-start(() => {});
+lapse();
+start(() => {
+  lapse();
+  poll();
+});

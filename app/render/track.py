@@ -43,6 +43,7 @@ def view(order: Order, seen: View, tiles: str = "") -> dict[str, Any]:
         "facts": _facts(order, seen, over),
         "door": order.delivery_code if order.delivery_code and not over else None,
         "call": name in CALLING, "phone": seen.store.phone, "over": over, "checkin": checkin,
+        "until": _until(order, seen),
         "share": seen.whole and not over and order.fulfilment in PICKUPS,
         "pickup": seen.store.pickup if checkin is not None and checkin.mode != "wait" else (),
         "trip": seen.trip is not None, "map": trip.where(order, seen, tiles) if seen.trip is not None else None,
@@ -237,9 +238,14 @@ def _forgotten(order: Order, seen: View, over: bool) -> str:
     return str(seen.words.page.forgotten) if order.shopper or order.destination or order.delivery_code else ""
 
 
-def _ends(order: Order, seen: View) -> Markup | str:
-    page = seen.words.page
+def _until(order: Order, seen: View) -> int | None:
+    """When the link dies."""
     over = over_at(order)
-    if over is None:
+    return None if over is None else int(over + seen.link_hours * 3600)
+
+
+def _ends(order: Order, seen: View) -> Markup | str:
+    page, until = seen.words.page, _until(order, seen)
+    if until is None:
         return str(page.ends_later.format(long=lasting(seen.link_hours, seen.words.tag)))
-    return fill(page.ends_at, {"when": seen.when(over + seen.link_hours * 3600)})
+    return fill(page.ends_at, {"when": seen.when(until)})

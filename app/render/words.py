@@ -61,7 +61,7 @@ PAGE: Final[dict[str, str]] = {
         "Tracking links stop {long} after an order is handed over, and show nothing from then on. "
         "A mistyped link looks the same."
     ),
-    "revoked": _("This link was ended by the shop. Nothing here is live any more."),
+    "revoked": _("This link has ended. This page shows nothing of the order any more."),
     "bay_ask": _("Which bay are you in?"),
     "bay_none": _("no bay"),
     "car": _("Your car"),
@@ -103,6 +103,7 @@ PAGE: Final[dict[str, str]] = {
     "again_helps": _("Trying again in a moment may help."),
     "again_wont": _("Trying the same again won’t help."),
     "start": _("To the start page"),
+    "polled": _("Every 15 s"),
     "else_ask": _("Someone else is collecting"),
     "else_title": _("Someone else is collecting?"),
     "else_lead": _(

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
+from msgspec.json import encode
 
 from app.errors import Away, Conflict, Invalid, TooMany, Unknown
 from app.orders import PICKUPS, Order, OrderEvent, Step, may_be_here, may_check_in
@@ -23,6 +24,8 @@ from app.web.tongue import Tongue, tongue
 Call = Request[Any, Any, Any]
 Form = dict[str, str]
 STATES: Final = ("on_my_way", "here")
+SHORT_MOST: Final = 12  # letters under an icon
+PAPER: Final = "#f4f3f0"  # as in app.css, for what knows no tokens
 NEAR: Final = ("", "near", "far")
 VEHICLE_MOST: Final = 64  # characters; a sentence says so
 TAPS: Final = 5  # check-ins a link, in WINDOW seconds
@@ -80,6 +83,42 @@ async def shown(
         fixes=(await site.positions.read([order.key])).get(order.key, ()) if delivering(order) else (),
     )
     return _answer(body, status, spoken)
+
+
+@get("/t/{token:str}/view")
+async def view(
+    request: Call,
+    site: NamedDependency[Site],
+    token: FromPath[str],
+    at: Annotated[str, QueryParameter(name="at")] = "",
+) -> Response[bytes]:
+    """What a socket would send, for a page that gets none: the whole view, or, where it has not changed since the
+    position `at`, that alone."""
+    link, order = await opened(site, token, request)
+    now, position = site.clock(), f"{site.relay.epoch}:{order.rev}"
+    body: dict[str, Any] = {"id": position, "at": round(now, 3)}
+    if at != position:
+        inner = site.render.track(order, now, audience=AUDIENCE[link.kind], lang=tongue(request).lang)
+        body["content"] = site.render.whole_track(inner)
+    return Response(encode(body), media_type="application/json", headers={**PRIVATE, **SECRET})
+
+
+@get("/t/{token:str}/app.webmanifest")
+async def manifest(request: Call, site: NamedDependency[Site], token: FromPath[str]) -> Response[bytes]:
+    """What the page is called on a phone's home screen, where it opens itself: this one order, under this link."""
+    _, order = await opened(site, token, request)
+    store = site.settings.stores.get(order.store or "")
+    name, here = store.name if store is not None else "Orderboard", f"/t/{quote(token, safe='')}"
+    body = {
+        "id": here, "start_url": tongue(request).kept(here), "scope": here, "display": "standalone",
+        "name": f"{name} {order.code or ''}".strip(), "short_name": name[:SHORT_MOST],
+        "background_color": PAPER, "theme_color": PAPER,
+        "icons": [
+            {"src": "/static/icon-512.png", "sizes": "512x512", "type": "image/png", "purpose": purpose}
+            for purpose in ("any", "maskable")
+        ],
+    }  # fmt: skip
+    return Response(encode(body), media_type="application/manifest+json", headers={**PRIVATE, **SECRET})
 
 
 # ---- checking in ----
@@ -182,4 +221,4 @@ async def back(request: Call, token: FromPath[str]) -> Redirect:
     return Redirect(tongue(request).kept(f"/t/{quote(token, safe='')}"), status_code=303, headers={**PRIVATE, **SECRET})
 
 
-HANDLERS: Final = (page, arrival, back, live)
+HANDLERS: Final = (page, view, manifest, arrival, back, live)
