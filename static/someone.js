@@ -1,5 +1,7 @@
 // Handing a link on: the phone's own share sheet where there is one, else the clipboard. Without either, the text is there.
 
+import "./lang.js";
+
 const page = document.getElementById("someone");
 const said = document.getElementById("say");
 

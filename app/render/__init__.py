@@ -458,7 +458,8 @@ class Renderer:
             for name, url, made in links
         ]
         return self._env.get_template("someone.html").render(
-            lang=lang, picked=picked, words=told.page, store=store, code=order.code or "",
+            lang=lang, picked=picked, others=told.others, path="", bay="", words=told.page, store=store,
+            code=order.code or "",
             token=token, links=rows, full=full, note=note,
             text=told.page.else_text.format(store=store.name),
         )  # fmt: skip
