@@ -15,6 +15,7 @@ from app.errors import Conflict, Forbidden, Invalid
 from app.orders import BY_HAND, HAND_STAGES, MANUAL, Customer, Item, Order, OrderEvent, Promise
 from app.providers.contract import digest, instant, stored, text
 from app.settings import Store
+from app.web import pins
 from app.web.board import Call, Form, seen
 from app.web.ledger import PLACE, theirs
 from app.web.site import Site
@@ -213,7 +214,10 @@ async def move(
 ) -> None:
     site.guard(request)
     user, order = await theirs(site, request, store, source, ref)
-    await staged(site, order, data.get("stage", ""), user.name)
+    stage, who, via = data.get("stage", ""), user.name, ""
+    if stage:  # taking it back asks for nothing
+        who, via = await pins.person(site, request, site.store(store), user)
+    await staged(site, order, stage, who, via)
 
 
 HANDLERS: Final = (enter, move)
