@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from app import metrics
 from app.errors import Away, NotUnderstood, Problem, Unknown, Unreadable
-from app.orders import Change, House, Order, OrderEvent, apply, attention, due_at
+from app.orders import Attention, Change, House, Order, OrderEvent, apply, attention, due_at
 from app.store.orders import NOWHERE, Commit, Entry, Orders, Record, Write, line
 from app.store.quarantine import Kept, Quarantine
 
@@ -54,6 +54,7 @@ class Told(Struct, gc=False, frozen=True):
     seq: int
     left: str | None = None
     left_seq: int | None = None
+    seen: Attention | None = None  # what the rule says of it now
 
 
 class Intake:
@@ -148,7 +149,7 @@ class Intake:
         if done.seq is None:
             return False
         self._remember(key, Record(order, done.tag))
-        self._told(Told(order, order.store or NOWHERE, done.seq))
+        self._told(Told(order, order.store or NOWHERE, done.seq, seen=seen))
         return True
 
     async def _settle(self, event: OrderEvent, body: Body, until: float) -> Outcome:
@@ -159,10 +160,10 @@ class Intake:
                 await self._inherit(change.order, f"{event.source}:{event.journey}")
             if change.verdict in ("same", "refused"):
                 return await self._unwritten(event, change, was)
-            write = self._write(event, change, was, body)
+            write, seen = self._write(event, change, was, body)
             done = await self._orders.commit(write)
             if done.newer is None:
-                return self._done(write, change, was, done)
+                return self._done(write, seen, change, was, done)
             was = done.newer if done.newer.tag else None
             if monotonic() > until:
                 raise Away("The order changes faster than this event can join. Try again in a moment.")
@@ -183,19 +184,21 @@ class Intake:
             self._remember(event.key, Record(change.order, was.tag))
         return Outcome(change.order, change.verdict, change.note)
 
-    def _write(self, event: OrderEvent, change: Change, was: Record | None, body: Body) -> Write:
+    def _write(
+        self, event: OrderEvent, change: Change, was: Record | None, body: Body
+    ) -> tuple[Write, Attention | None]:
         kept = body if isinstance(body, bytes) else body()
         entry = Entry(event.heard, event.at, change.verdict, event.name, event.by, change.note, kept)
         write = Write(event.key, event.digest, was.tag if was else "", line(entry), event.heard)
         if not change.saved:
-            return write
+            return write, None
         order, old = change.order, was.order if was else None
         order.rev = (old.rev if old else 0) + 1
         if change.changed:  # what nobody is told of may not change what a card says
             order.house = self.house(order)
         seen = attention(order, event.heard)
         moved = old is not None and old.store != order.store
-        return replace(
+        whole = replace(
             write,
             order=order,
             changed=change.changed,
@@ -205,15 +208,16 @@ class Intake:
             code=order.code.lower() if order.code and (old is None or old.code != order.code) else "",
             effects=change.effects,
         )
+        return whole, seen
 
-    def _done(self, write: Write, change: Change, was: Record | None, done: Commit) -> Outcome:
+    def _done(self, write: Write, seen: Attention | None, change: Change, was: Record | None, done: Commit) -> Outcome:
         if done.repeat:
             return Outcome(was.order if was else change.order, "duplicate")
         if write.order is not None:
             self._remember(write.key, Record(write.order, done.tag))
         if done.seq is not None and write.order is not None:
             store = write.order.store or NOWHERE
-            self._told(Told(write.order, store, done.seq, write.left or None, done.left_seq))
+            self._told(Told(write.order, store, done.seq, write.left or None, done.left_seq, seen))
             if write.state == "done":
                 self.ended(write.order)
         return Outcome(change.order, change.verdict, change.note)

@@ -191,7 +191,7 @@ def _site(
     systems: Mapping[str, Any],
 ) -> tuple[Site, Work]:
     def told(change: Told) -> None:
-        relay.told(change.order, change.store, change.seq, change.left, change.left_seq)
+        relay.told(change.order, change.store, change.seq, change.left, change.left_seq, change.seen)
 
     quarantine = Quarantine(client)
     intake = Intake(orders, quarantine, told)

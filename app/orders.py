@@ -5,7 +5,6 @@ returns a new one. Stages, ranks and movement follow the providers' common model
 """
 
 import itertools
-from collections import Counter
 from operator import attrgetter
 from typing import Final, Literal
 
@@ -496,12 +495,12 @@ def _items(order: Order, items: tuple[Item, ...], whole: bool, stamp: Stamp) -> 
         stale += not fresh or (floor is not None and older(stamp, floor))
     if not whole and not order.gone and len(lines) == len(known):  # the same lines: each keeps its place
         order.items = tuple([lines[item.id] for item in known])
-        return stale
-    ended = {key for key in lines if floor is not None and older(order.stamps["item:" + key], floor)}
-    rest = sorted(lines.keys() - ended - set(listed), key=_natural)
-    order.items = tuple(lines[key] for key in [*listed, *rest])
-    order.listed = len(listed)
-    order.gone = tuple(lines[key] for key in sorted(ended))
+    else:
+        ended = {key for key in lines if floor is not None and older(order.stamps["item:" + key], floor)}
+        rest = sorted(lines.keys() - ended - set(listed), key=_natural)
+        order.items = tuple(lines[key] for key in [*listed, *rest])
+        order.listed = len(listed)
+        order.gone = tuple(lines[key] for key in sorted(ended))
     order.asked, order.own = sum([item.asked for item in order.items]), own_pace(order)
     return stale
 
@@ -914,13 +913,22 @@ def attention(order: Order, now: float) -> Attention:
     return Attention(next=_first(quiet, risk, due))
 
 
+def still(order: Order, now: float, seen: Attention | None) -> Attention:
+    """As `attention`; `seen` is what it said before of the very same order, and holds until its `next`."""
+    return seen if seen is not None and (seen.next is None or now < seen.next) else attention(order, now)
+
+
 def due_at(order: Order, seen: Attention, now: float) -> float | None:
     """When it is to be shown again with no event, on boards or to its customer."""
     return _first(seen.next, turns(order, now))
 
 
 def _first(*instants: float | None) -> float | None:
-    return min((instant for instant in instants if instant is not None), default=None)
+    first = None
+    for instant in instants:
+        if instant is not None and (first is None or instant < first):
+            first = instant
+    return first
 
 
 def _waiting(arrival: Arrival, now: float) -> Attention:
@@ -1063,11 +1071,14 @@ def own_pace(order: Order) -> float | None:
     if len(times) < 3:
         return None
     times.sort()
-    gaps, since = [], times[0]
-    for at, lines in Counter(times[1:]).items():
-        if at > since:
-            gaps += [(at - since) / lines] * lines
-            since = at
+    gaps, since, lines = list[float](), times[0], 0
+    for at, after in zip(times[1:], [*times[2:], None], strict=True):
+        lines += 1
+        if at != after:
+            if at > since:
+                gaps += [(at - since) / lines] * lines
+                since = at
+            lines = 0
     gaps.sort()
     return gaps[len(gaps) // 2] if len(gaps) >= 2 else None
 

@@ -16,7 +16,7 @@ from app import metrics
 from app.errors import Away, Unknown
 from app.hub import Hub, Seat
 from app.mailbox import Fragment, Mailbox
-from app.orders import Order
+from app.orders import Attention, Order
 from app.render import Card, Pane, Renderer
 from app.settings import Store
 from app.trips import Fix
@@ -68,6 +68,13 @@ class Reads(Struct, frozen=True, kw_only=True):
     forget: Callable[[str], Awaitable[None]]
 
 
+class Sight(Struct, gc=False, frozen=True):
+    """An order to show, and what the rule said of it when it changed, where this node knows."""
+
+    order: Order
+    seen: Attention | None = None
+
+
 class Room:
     """A watched store's view, one for each pane (board, screen, ready) that somebody looks at: its cards as they
     were last rendered, and the changes since the last frame."""
@@ -79,7 +86,7 @@ class Room:
         self.seq = 0
         self.cards: dict[str, Card] = {}  # by order key
         self.revs: dict[str, int] = {}
-        self.dirty: dict[str, Order | None] = {}  # None: it has left the store
+        self.dirty: dict[str, Sight | None] = {}  # None: it has left the store
         self.gone: dict[str, int] = {}  # who left while the view was being read, and at which number
         self.loaded = False
         self.timer: asyncio.TimerHandle | None = None
@@ -147,8 +154,17 @@ class Relay:
         content = self._page(order, now, audience, lang, self.fixes(order))
         mailbox.open(f"{self.epoch}:{order.rev}", content, {"track": order.rev, "trip": moment(now)})
 
-    def _page(self, order: Order, now: float, audience: str, lang: str, fixes: Sequence[Fix]) -> str:
-        return self._render.whole_track(self._render.track(order, now, audience=audience, lang=lang, fixes=fixes))
+    def _page(
+        self,
+        order: Order,
+        now: float,
+        audience: str,
+        lang: str,
+        fixes: Sequence[Fix],
+        seen: Attention | None = None,
+    ) -> str:
+        made = self._render.track(order, now, audience=audience, lang=lang, fixes=fixes, seen=seen)
+        return self._render.whole_track(made)
 
     async def _tracked(self, key: str) -> Order:
         """The order, read after its store is listened to."""
@@ -205,10 +221,10 @@ class Relay:
         snapshot = await self._reads.board(room.store, now)
         room.seq = snapshot.seq
         room.revs = {order.key: order.rev for order in snapshot.orders}
-        made = ((order.key, room.pane.card(order, now)) for order in snapshot.orders)
+        made = ((order.key, room.pane.card(order, now, None)) for order in snapshot.orders)
         room.cards = {key: card for key, card in made if card is not None}
-        later = {key: order for key, order in room.dirty.items() if order and order.rev > room.revs.get(key, 0)}
-        room.revs.update({key: order.rev for key, order in later.items()})
+        later = {key: new for key, new in room.dirty.items() if new and new.order.rev > room.revs.get(key, 0)}
+        room.revs.update({key: new.order.rev for key, new in later.items()})
         left = {key: None for key, seq in room.gone.items() if seq > snapshot.seq and key not in later}
         room.dirty, room.gone, room.whole, room.loaded = {**later, **left}, {}, None, True
         self._flush(room)
@@ -250,22 +266,24 @@ class Relay:
 
     # ---- changes ----
 
-    def told(self, order: Order, store: str, seq: int, left: str | None, left_seq: int | None) -> None:
+    def told(
+        self, order: Order, store: str, seq: int, left: str | None, left_seq: int | None, seen: Attention | None = None
+    ) -> None:
         """A change that this node committed itself."""
         if left is not None and left_seq is not None:
             self._left(left, order.key, left_seq)
-        self._changed(order, seq)
+        self._changed(order, seq, seen)
 
-    def _changed(self, order: Order, seq: int) -> None:
+    def _changed(self, order: Order, seq: int, seen: Attention | None = None) -> None:
         key = order.key
         if key in self._tracks and order.rev > self._tracks[key]:
             self._tracks[key] = order.rev
-            self._track(order)
+            self._track(order, seen)
         for room in self._views(order.store or NOWHERE):
             room.seq = max(room.seq, seq)
             if order.rev > room.revs.get(key, 0):
                 room.revs[key] = order.rev
-                room.dirty[key] = order
+                room.dirty[key] = Sight(order, seen)
                 self._soon(room)
 
     def _left(self, store: str, key: str, seq: int) -> None:
@@ -284,13 +302,13 @@ class Relay:
         """The audiences that watch an order: (group, audience, language)."""
         return [(group, *_audience(group)) for group in self._audiences.get(key, ()) if self._hub.watched(group)]
 
-    def _track(self, order: Order) -> None:
+    def _track(self, order: Order, seen: Attention | None = None) -> None:
         """A tracking page is written at once: an order rarely changes twice in a tick."""
         now, fixes = self._clock(), self.fixes(order)
         # A position that still waits for a slow socket is older than this, and may be none of its business any more.
         no_trip = Fragment(moment(now), "")
         for group, audience, lang in self._groups(order.key):
-            content = self._page(order, now, audience, lang, fixes)
+            content = self._page(order, now, audience, lang, fixes, seen)
             page = {"track": Fragment(order.rev, content), "trip": no_trip}
             self._hub.deliver(group, f"{self.epoch}:{order.rev}", page)
 
@@ -311,15 +329,15 @@ class Relay:
         dirty, room.dirty, room.whole = room.dirty, {}, None
         now = self._clock()
         fragments = {}
-        for key, order in dirty.items():
+        for key, new in dirty.items():
             was = room.cards.pop(key, None)
-            card = room.pane.card(order, now) if order is not None else None
+            card = room.pane.card(new.order, now, new.seen) if new is not None else None
             if card is not None:
                 room.cards[key] = card
                 fragments[key] = Fragment(room.revs[key], self._render.upsert([card.html]))
             elif was is not None:
                 fragments[key] = Fragment(room.revs.get(key, 0), self._render.gone([was.id]))
-            if order is None:
+            if new is None:
                 room.revs.pop(key, None)
         if fragments:
             self._hub.deliver(room.group, self._position(room), fragments)

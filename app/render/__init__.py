@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache, partial
-from hashlib import blake2b
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,10 +15,10 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from app import trips
-from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell
+from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell, still
 from app.render import cards, lanes, ledger, local, screens, trip, way
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
-from app.render.cards import MARKS, Where
+from app.render.cards import MARKS, Where, card_id
 from app.render.escape import install
 from app.render.goods import line
 from app.render.parts import PAGES_MOST, Parts
@@ -84,7 +83,7 @@ class Pane(Struct, frozen=True):
     """One way to show a store's orders: how each is drawn, and the inside of the page that shows them all."""
 
     name: str
-    card: Callable[[Order, float], Card | None]
+    card: Callable[[Order, float, Attention | None], Card | None]
     inner: Callable[[Store, Iterable[Card]], str]
 
 
@@ -168,16 +167,16 @@ class Renderer:
             several=len(self._stores) > 1, **toolbox(chips),
         )  # fmt: skip
 
-    def card(self, order: Order, now: float) -> Card | None:
-        """An order in the form that its lane needs; None where it has no place on a board."""
-        seen = attention(order, now)
+    def card(self, order: Order, now: float, seen: Attention | None = None) -> Card | None:
+        """An order in the form that its lane needs; None where it has no place on a board. `seen`: what the rule said
+        when it changed, where that is known."""
+        seen = still(order, now, seen)
         lane, key = place(order, seen)
         if not lane:
             return None
         store = self._stores.get(order.store or "", NOWHERE)
         template, face = self._forms.get(lane, self._card)
         shown = face(order, seen, Where(now, store.zone, lane, key, self._mark(order)))
-        shown["id"] = card_id(order.key)
         if shown.get("order"):
             shown.update(_acts(order, store))
         else:
@@ -272,9 +271,9 @@ class Renderer:
         """The words of what customers see in the shop itself."""
         return words(store.language, store.timezone)
 
-    def screen_card(self, order: Order, now: float) -> Card | None:
+    def screen_card(self, order: Order, now: float, seen: Attention | None = None) -> Card | None:
         """An order on the staff's screen; None for what only the board shows."""
-        seen = attention(order, now)
+        seen = still(order, now, seen)
         lane, key = place(order, seen)
         if lane not in screens.SHOWN:
             return None
@@ -283,7 +282,7 @@ class Renderer:
         where = Where(now, self._stores.get(order.store or "", NOWHERE).zone, lane, key, self._mark(order))
         return self._hung(form, order, lane, key, face(order, seen, where))
 
-    def ready_card(self, order: Order, now: float) -> Card | None:
+    def ready_card(self, order: Order, now: float, seen: Attention | None = None) -> Card | None:
         """An order on the customers' screen; None unless somebody is to come for it."""
         called = screens.call(order, now, self._hanging(self._stores.get(order.store or "", NOWHERE)))
         return self._hung("call", order, *called) if called else None
@@ -380,9 +379,11 @@ class Renderer:
         lang: str = "en",
         bay: str = "",
         fixes: Sequence[Fix] = (),
+        seen: Attention | None = None,
     ) -> str:
-        """The inside of the tracking page's live region. `audience` "delegate": no address, no prices, no map."""
-        shown, store = self._shown(order, now, audience, lang, fixes)
+        """The inside of the tracking page's live region. `audience` "delegate": no address, no prices, no map.
+        `seen` as for `card`."""
+        shown, store = self._shown(order, now, audience, lang, fixes, seen)
         if shown["checkin"] is not None and bay in store.bays:
             shown["checkin"].bay = bay
         return filled(self._order, shown)
@@ -393,7 +394,13 @@ class Renderer:
         return filled(self._trip, shown) if shown["trip"] else ""
 
     def _shown(
-        self, order: Order, now: float, audience: str, lang: str, fixes: Sequence[Fix]
+        self,
+        order: Order,
+        now: float,
+        audience: str,
+        lang: str,
+        fixes: Sequence[Fix],
+        known: Attention | None = None,
     ) -> tuple[dict[str, Any], Store]:
         store = self._stores.get(order.store or "", NOWHERE)
         told, whole = words(lang, store.timezone), audience != "delegate"
@@ -401,7 +408,8 @@ class Renderer:
         going = trips.trip(order, fixes, trip.place(store), now) if trips.delivering(order) else None
         if going is not None and not whole:
             going = trip.masked(going)
-        seen = View(now, store.zone, told, store, whole, row, self._head, parts, self._link_hours, going)
+        state = still(order, now, known)
+        seen = View(now, store.zone, told, store, whole, row, self._head, parts, self._link_hours, state, going)
         shown = view(order, seen, self._tiles)
         shown["words"] = told.page
         return shown, store
@@ -502,10 +510,6 @@ def _sorted(cards: Iterable[Card], names: Iterable[str]) -> dict[str, Markup]:
     for card in sorted(cards, key=lambda card: (card.key, card.id)):
         lanes[card.lane].append(card.html)
     return {lane: Markup("\n".join(made)) for lane, made in lanes.items()}
-
-
-def card_id(key: str) -> str:
-    return "o-" + blake2b(key.encode(), digest_size=8).hexdigest()
 
 
 def _acts(order: Order, store: Store) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """What a card of the board says: an order as a flat dict of words and figures for its template."""
 
 from datetime import tzinfo
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -11,6 +13,7 @@ from app.orders import (
     PICKUPS,
     RANK,
     Attention,
+    Customer,
     Order,
     answer_by,
     counted,
@@ -69,16 +72,30 @@ class Where(Struct, frozen=True):
 
 def face(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
     """What every form of a card shows."""
-    kind, icon, words = KINDS.get(order.fulfilment, KINDS["delivery"])
-    shape, letter, label = where.mark
-    code, name = order.code or order.ref[-6:], initial(order.customer.name if order.customer else None)
-    phone = (order.customer.phone or "")[-4:] if order.customer else ""
-    return {
-        "lane": where.place, "key": where.key, "home": lane(order), "kind": kind, "kind_icon": icon,
-        "kind_words": words, "shape": shape, "letter": letter, "label": label, "code": code, "name": name,
-        "find": f"{code} {name} {phone}".lower(), "attention": seen.code or "ok", "bags": order.bags,
-        "source": order.source, "path": f"{quote(order.source, safe='')}/{quote(order.ref, safe='')}",
+    who = _who(order.source, order.ref, order.code, order.customer, order.fulfilment, where.mark)
+    return who | {
+        "lane": where.place, "key": where.key, "home": lane(order), "attention": seen.code or "ok", "bags": order.bags,
     }  # fmt: skip
+
+
+@lru_cache(4096)  # it stays the same while the order goes through all its stages
+def _who(
+    source: str, ref: str, code: str | None, customer: Customer | None, fulfilment: str, mark: tuple[str, str, str]
+) -> dict[str, Any]:
+    """Whose order it is, of which kind, and where it is from."""
+    kind, icon, words = KINDS.get(fulfilment, KINDS["delivery"])
+    shape, letter, label = mark
+    code, name = code or ref[-6:], initial(customer.name if customer else None)
+    phone = (customer.phone or "")[-4:] if customer else ""
+    return {
+        "id": card_id(f"{source}:{ref}"), "kind": kind, "kind_icon": icon, "kind_words": words, "shape": shape,
+        "letter": letter, "label": label, "code": code, "name": name, "find": f"{code} {name} {phone}".lower(),
+        "source": source, "path": f"{quote(source, safe='')}/{quote(ref, safe='')}",
+    }  # fmt: skip
+
+
+def card_id(key: str) -> str:
+    return "o-" + blake2b(key.encode(), digest_size=8).hexdigest()
 
 
 def initial(name: str | None) -> str:

@@ -10,7 +10,7 @@ import jinja2.runtime
 import markupsafe
 from markupsafe import Markup
 
-SHOWN_MOST = 4096  # texts that the cache remembers
+SHOWN_MOST = 16_384  # texts that the cache remembers
 
 
 @lru_cache(SHOWN_MOST)
@@ -20,7 +20,7 @@ def escaped(text: str) -> str:
 
 def escape(value: object) -> str:
     if type(value) is str:
-        return escaped(value)
+        return value if value.isalnum() else escaped(value)
     if type(value) is Markup:
         return value
     return str(value) if type(value) is int else markupsafe.escape(value)

@@ -11,6 +11,7 @@ from app.orders import (
     PICKUPS,
     UNSEEN_AFTER,
     Arrival,
+    Attention,
     Item,
     Order,
     counted,
@@ -42,6 +43,7 @@ class View(Struct, frozen=True):
     head: Head
     parts: Parts
     link_hours: int
+    state: Attention
     trip: Trip | None = None  # while somebody is on the way
 
     @property

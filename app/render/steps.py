@@ -13,7 +13,6 @@ from app.orders import (
     Attention,
     Order,
     Promise,
-    attention,
     deadline,
     met,
 )
@@ -27,7 +26,7 @@ def when(order: Order, seen: View) -> Markup | str:
     if promised is None or due is None:
         return ""
     held = "on_hold" in order.flags
-    sure = _sure(order, attention(order, seen.now), held)
+    sure = _sure(order, seen.state, held)
     # The page moves the line on by itself, so that a minute is near enough.
     minute = None if held or met(order) or seen.now >= due else int(seen.now // 60)
     facts = promised, order.previous_promise, held, sure, minute, order.store, seen.quarter
@@ -42,7 +41,7 @@ def promise(order: Order, seen: View) -> dict[str, Any]:
     if promised is None or due is None:
         return {"range": "", "trip": True}
     held = "on_hold" in order.flags
-    sure = _sure(order, attention(order, seen.now), held)
+    sure = _sure(order, seen.state, held)
     minute = None if held or seen.now >= due else int(seen.now // 60)
     return {**_window(promised, due, order.previous_promise, held, sure, minute, seen), "trip": True}
 

@@ -62,7 +62,7 @@ async def page(site: NamedDependency[Site], token: FromPath[str]) -> Response[st
         return _page(_nothing(site), 404)
     now, pane = site.clock(), site.render.panes[PANES[screen.kind]]
     snapshot = await site.orders.board(screen.store, now)
-    cards = (pane.card(order, now) for order in snapshot.orders)
+    cards = (pane.card(order, now, None) for order in snapshot.orders)
     body = site.render.screen_page(
         site.store(screen.store),
         [card for card in cards if card is not None],

@@ -229,7 +229,7 @@ def truth(served: Served, kind: str) -> dict[str, str]:
     """The screen as it would be drawn from the data now, by nobody who heard of changes."""
     snapshot = served.call(served.house.site.orders.board("68", NOW))
     pane = served.house.site.render.panes[PANES[kind]]
-    cards = (pane.card(order, NOW) for order in snapshot.orders)
+    cards = (pane.card(order, NOW, None) for order in snapshot.orders)
     return {card.id: card.html.strip() for card in cards if card is not None}
 
 

@@ -294,7 +294,7 @@ def courier(render: Renderer, store: Store, value: str) -> list[str]:
 
 
 def wall(render: Renderer, store: Store, pane: str, value: str) -> str:
-    made = [card for o in shapes(value) if (card := render.panes[pane].card(o, NOW)) is not None]
+    made = [card for o in shapes(value) if (card := render.panes[pane].card(o, NOW, None)) is not None]
     return render.screen_page(store, made, pane=pane, token="t", position=value, now=NOW)
 
 
