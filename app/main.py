@@ -75,6 +75,7 @@ from app.web import (
     signs,
     someone,
     staff,
+    tiles,
     today,
     track,
 )
@@ -116,7 +117,11 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     feeds = {source.id: Feed(source.provider, systems[source.provider].label) for source in settings.sources.values()}
     feeds[MANUAL] = Feed(MANUAL, "Manual")
     render = Renderer(
-        settings.stores, feeds=feeds, public_url=settings.server.public_url, link_hours=settings.server.link_hours
+        settings.stores,
+        feeds=feeds,
+        public_url=settings.server.public_url,
+        link_hours=settings.server.link_hours,
+        tiles=settings.tiles,
     )
     hub = _hub(settings)
     relay = Relay(hub, render, settings.stores, _reads(orders, positions), clock, settings.server.tick_ms / 1000)
@@ -263,6 +268,7 @@ def _app(
             pages,
             *health.HANDLERS,
             *pictures.HANDLERS,
+            *tiles.HANDLERS,
         ],
         dependencies={
             "site": Provide(lambda: site, sync_to_thread=False),

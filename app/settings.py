@@ -14,6 +14,8 @@ from msgspec import Meta, Struct
 
 from app.errors import Fatal
 from app.orders import MANUAL
+from app.tiles import Tiles
+from app.tiles import read as read_tiles
 
 SECRET_LEAST: Final = 24  # characters; a shorter secret can be guessed
 ID_MOST: Final = 64
@@ -38,6 +40,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     redis_url: str = ""
     workers: int = 1
     map_tiles: str = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
+    map_credit: str = "© OpenStreetMap contributors"  # shown on maps with streets
     api_token: str = ""
     sockets_per_ip: int = 500
     sockets_per_session: int = 20
@@ -120,6 +123,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     stores: dict[str, Store] = {}
     sources: dict[str, Source] = {}
     pictures: dict[str, Path] = {}  # name in its address → file
+    tiles: Tiles = Tiles()
 
 
 _COMMON: Final = frozenset(Source.__struct_fields__) - {"options", "stores", "zone"}
@@ -148,7 +152,8 @@ def check(raw: dict[str, Any], environ: Mapping[str, str], options: Mapping[str,
     made = [_store(i, table) for i, table in enumerate(_tables(raw, "stores"))]
     stores = _unique("stores", [_pictured(store, folder, pictures) for store in made])
     sources = [_source(i, table, environ, options, stores) for i, table in enumerate(_tables(raw, "sources"))]
-    return Settings(server=server, stores=stores, sources=_unique("sources", sources), pictures=pictures)
+    tiles = read_tiles(server.map_tiles, server.data_dir, server.map_credit)
+    return Settings(server=server, stores=stores, sources=_unique("sources", sources), pictures=pictures, tiles=tiles)
 
 
 def _tables(raw: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -17,10 +17,27 @@ function name() {
   if (said) document.title = `${said.replace(/\.$/, "")} · ${store}`;
 }
 
+// ---- the map, fetched only where there is one ----
+
+let map = null;
+
+function way() {
+  const figure = document.getElementById("trip-map");
+  if (map) map.follow(figure);
+  else if (figure?.querySelector(".draw")) import("./map.js").then((found) => (map = found).follow(figure));
+}
+
+// Streets of another host need a page that was made with leave for it; who comes back gets one.
+document.addEventListener("visibilitychange", () => {
+  const link = page.querySelector(".streets-link");
+  if (!document.hidden && link && !("streets" in document.documentElement.dataset)) location.reload();
+});
+
 document.addEventListener("htmx:after:swap", () => {
   clocks();
   name();
   settle();
+  way();
 });
 
 // ---- the end of the link: nothing stays, whatever the browser remembers ----
@@ -42,7 +59,9 @@ addEventListener("pageshow", lapse);
 
 name();
 lapse();
+way();
 start(() => {
   lapse();
   poll();
+  map?.grow();
 });

@@ -28,6 +28,7 @@ from app.render.tools import toolbox
 from app.render.track import view
 from app.render.words import Words, fill, words
 from app.settings import LANGUAGES, Store
+from app.tiles import Tiles
 from app.trips import Fix
 
 __all__ = ["EDITION", "STATIC", "Card", "Feed", "Health", "Pane", "Renderer", "card_id"]
@@ -51,6 +52,9 @@ FORMS: Final[dict[str, tuple[str, Face]]] = {
 }
 ROWS_MOST: Final = 8192
 NOWHERE: Final = Store(id="-", name="Orderboard", timezone="UTC")
+
+
+NO_TILES: Final = Tiles()
 
 
 class Feed(Struct, frozen=True):
@@ -89,7 +93,7 @@ class Pane(Struct, frozen=True):
 
 class Renderer:
     """`feeds` by source id, `stores` by id; `lang` is one of the languages there are words for. `tiles`: where browsers
-    get the streets of maps, "" for none."""
+    get the streets of maps."""
 
     def __init__(
         self,
@@ -98,7 +102,7 @@ class Renderer:
         feeds: Mapping[str, Feed],
         public_url: str,
         link_hours: int = 24,
-        tiles: str = "",
+        tiles: Tiles = NO_TILES,
     ) -> None:
         self._stores = stores
         self._tiles = tiles
@@ -368,6 +372,7 @@ class Renderer:
             bay=bay, note=note,
             words=told.page, as_of=local.exact(int(now), store.zone, told.tag), zone=zone_name(store.zone, told.tag),
             leaves=store.id if order.fulfilment in PICKUPS else "",
+            streets=trips.delivering(order) and audience != "delegate",
         )  # fmt: skip
 
     def track(

@@ -27,10 +27,11 @@ from app.render.steps import line, when
 from app.render.times import lasting, since, zone_name
 from app.render.words import fill
 from app.settings import Store
+from app.tiles import Tiles
 
 
-def view(order: Order, seen: View, tiles: str = "") -> dict[str, Any]:
-    """`tiles`: where the streets of a map come from, "" for none."""
+def view(order: Order, seen: View, tiles: Tiles) -> dict[str, Any]:
+    """`tiles`: where the streets of a map come from."""
     arrival = waiting(order)
     name, checkin = sentence(order, seen), _checkin(order, seen)
     over = order.end is not None or RANK[order.stage] >= RANK["fulfilled"] or handed(order)
@@ -38,7 +39,7 @@ def view(order: Order, seen: View, tiles: str = "") -> dict[str, Any]:
     return {
         "hero": _hero(order, name, seen), "when": "" if over or arrival else told,
         "line": line(order, seen), "goods": _goods(order, seen, over) if order.items else "",
-        "rest": _rest(order, seen, name in CALLING, over),
+        "rest": _rest(order, seen, name in CALLING, over, tiles),
         "wait": _wait(arrival, seen) if arrival else None, "arrivals": _arrivals(arrival, seen) if arrival else (),
         "facts": _facts(order, seen, over),
         "door": order.delivery_code if order.delivery_code and not over else None,
@@ -89,20 +90,22 @@ def _listed(order: Order, seen: View, known: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rest(order: Order, seen: View, call: bool, over: bool) -> Markup:
+def _rest(order: Order, seen: View, call: bool, over: bool, tiles: Tiles) -> Markup:
+    asks = bool(tiles.origin) and seen.whole and seen.trip is not None
     facts = (
         call, over, order.timeline, order.flags, order.arrival, order.ended_at, order.store, order.fulfilment,
-        order.shopper is None, order.destination is None, order.delivery_code is None, seen.quarter,
+        order.shopper is None, order.destination is None, order.delivery_code is None, asks, seen.quarter,
     )  # fmt: skip
-    return seen.parts.keep("rest", facts, lambda: _closing(order, seen, call, over))
+    return seen.parts.keep("rest", facts, lambda: _closing(order, seen, call, over, asks))
 
 
-def _closing(order: Order, seen: View, call: bool, over: bool) -> dict[str, Any]:
+def _closing(order: Order, seen: View, call: bool, over: bool, asks: bool) -> dict[str, Any]:
     store = seen.store
     return {
         "trail": _trail(order, seen, over), "call": call, "phone": store.phone, "street": store.street or store.name,
         "ends": _ends(order, seen), "forgotten": _forgotten(order, seen, over),
         "zone": zone_name(seen.zone, seen.words.tag),
+        "privacy": seen.words.page.privacy_map if asks else seen.words.page.privacy,
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from app.render.steps import promise, window
 from app.render.times import ago
 from app.render.words import fill
 from app.settings import Store
+from app.tiles import Tiles
 from app.trips import NEAR, Estimate, Trip, compass, metres, minutes, point
 
 NAME_MOST: Final = 14  # letters of a name on the map
@@ -137,9 +138,9 @@ def scale(estimate: Estimate, start: float | None, due: float | None, seen: View
 # ---- where ----
 
 
-def where(order: Order, seen: View, tiles: str) -> dict[str, Any] | None:
+def where(order: Order, seen: View, tiles: Tiles) -> dict[str, Any] | None:
     """The map, and the same in words; None where nobody was seen, or nothing is known to draw them beside.
-    `tiles`: where the streets come from, "" for none."""
+    `tiles`: where the streets come from."""
     trip = seen.trip
     if trip is None or trip.seen is None or not seen.whole:
         return None

@@ -18,6 +18,7 @@ from app.settings import Store
 from app.trips import Trip, minutes
 
 PAPER: Final = Frame(360.0, 300.0, 34.0, 30.0, 44.0)
+WORDS: Final = SimpleNamespace(map_north="N", map_in="Zoom in", map_out="Zoom out")
 LATE: Final = {True: "late", False: ""}
 
 
@@ -36,7 +37,7 @@ def shown(store: Store, going: Sequence[tuple[Order, Trip]], ids: Sequence[str],
     drawn = len(spots) > (home is not None)
     return {
         "rows": rows, "chart": picture(spots, middle, tag, PAPER) if middle is not None and drawn else None,
-        "plain": f"{len(rows)} under way, in the list below.", "words": SimpleNamespace(map_north="N"),
+        "plain": f"{len(rows)} under way, in the list below.", "words": WORDS,
     }  # fmt: skip
 
 

@@ -33,6 +33,13 @@ PAGE: Final[dict[str, str]] = {
     "map_courier": p_("on a map", "Courier"),
     "map_order": p_("begins a sentence", "Your order"),
     "map_north": p_("the letter for north on a map", "N"),
+    "map_in": _("Zoom in"),
+    "map_out": _("Zoom out"),
+    "map_streets": _("Show streets"),
+    "privacy_map": _(
+        "This page needs no account, sets no cookie and asks nobody else for anything but the streets of the map, "
+        "while your order is on its way."
+    ),
     "privacy": _("This page needs no account, sets no cookie and asks nobody else for anything."),
     "ends_later": _("It ends {long} after you have your order."),
     "ends_at": _("It forgets your details {when}."),

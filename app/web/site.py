@@ -73,6 +73,12 @@ class Site(Struct, frozen=True, kw_only=True):
     stirred: Callable[[str], None]  # an order's key: should it be followed, this node polls it at once
 
     @property
+    def mapped(self) -> dict[str, str]:
+        """Headers of a page that shows a map: it may load pictures from the one host of the tiles, if there is one."""
+        origin = self.settings.tiles.origin
+        return {"Content-Security-Policy": POLICY.replace("data:", f"data: {origin}", 1)} if origin else {}
+
+    @property
     def cookie(self) -> str:
         return "__Host-orderboard" if self.settings.server.secure else "orderboard"
 

@@ -53,8 +53,8 @@ def ended(site: Site, spoken: Tongue) -> Response[str]:
     return _answer(site.render.ended_page(spoken.lang), 404, spoken)
 
 
-def _answer(body: str, status: int, spoken: Tongue) -> Response[str]:
-    headers = {**PRIVATE, **SECRET, **spoken.headers}
+def _answer(body: str, status: int, spoken: Tongue, **more: str) -> Response[str]:
+    headers = {**PRIVATE, **SECRET, **spoken.headers, **more}
     return Response(body, status_code=status, media_type="text/html", headers=headers)
 
 
@@ -69,7 +69,7 @@ async def shown(
     note: str = "",
     status: int = 200,
 ) -> Response[str]:
-    store = site.settings.stores.get(order.store or "")
+    store, going = site.settings.stores.get(order.store or ""), delivering(order)
     body = site.render.track_page(
         order,
         site.clock(),
@@ -80,9 +80,9 @@ async def shown(
         position=f"{site.relay.epoch}:{order.rev}",
         bay=bay if store is not None and bay in store.bays else "",
         note=note,
-        fixes=(await site.positions.read([order.key])).get(order.key, ()) if delivering(order) else (),
+        fixes=(await site.positions.read([order.key])).get(order.key, ()) if going else (),
     )
-    return _answer(body, status, spoken)
+    return _answer(body, status, spoken, **(site.mapped if going and link.kind == "customer" else {}))
 
 
 @get("/t/{token:str}/view")

@@ -22,7 +22,7 @@ FLOORS = [  # top to bottom
     {"render", "settings", "metrics"},
     {"figures"},
     {"pace"},
-    {"trips"},
+    {"trips", "tiles"},
     {"orders"},
     {"errors"},
 ]
