@@ -29,7 +29,7 @@ export function follow(figure) {
 
 /** To be called every second. */
 export function grow() {
-  for (const [figure, state] of maps) age(figure, state);
+  for (const [figure, state] of maps) figure.isConnected ? age(figure, state) : forget(figure, state);
 }
 
 function forget(figure, state) {
