@@ -1,6 +1,7 @@
 """Why a card says what it says: an order's events, stages, calls and links as words for the drawer beside the board."""
 
 from datetime import tzinfo
+from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
@@ -8,7 +9,7 @@ import segno
 from markupsafe import Markup
 from msgspec import Struct
 
-from app.orders import PICKUPS, Attention, Order, deadline, over_at
+from app.orders import BY_HAND, HAND_STAGES, MANUAL, PICKUPS, Attention, Order, deadline, over_at
 from app.render.cards import KINDS, Chip, because, initial, so_far, unanswered
 from app.render.times import day, exact, lasting, stamp
 
@@ -95,6 +96,8 @@ def told(order: Order, seen: Attention, now: float, zone: tzinfo) -> dict[str, A
     """The drawer's head."""
     _, icon, words = KINDS.get(order.fulfilment, KINDS["delivery"])
     chips = [("", icon, words.capitalize()), ("", "navigation", STEPS.get(order.stage, order.stage))]
+    if order.hand is not None:
+        chips.append(("chip-changed", "hand", f"Moved by hand, {order.hand.by}"))
     name = initial(order.customer.name if order.customer else None)
     return {
         "code": order.code or order.ref[-6:], "name": name, "chips": chips, "why": why(order, seen, now, zone),
@@ -159,18 +162,28 @@ def events(order: Order, lines: list[Line], now: float, zone: tzinfo) -> list[di
 
 
 def _event(line: Line, raw: str, zone: tzinfo) -> dict[str, Any]:
-    person = line.name in MOVES
-    said = MOVES[line.name] if person else raw or POLLS.get(line.name) or line.name or "The same again"
+    person = line.name in MOVES or line.name == BY_HAND
+    said = (
+        MOVES.get(line.name) or _by_hand(line)
+        if person
+        else raw or POLLS.get(line.name) or line.name or "The same again"
+    )
     via = (line.by if person else "poll" if line.name in POLLS else "webhook" if line.name else "") or "customer"
     lag = 0 if line.at is None else int(line.heard - line.at)
     name = "" if person or said == line.name else POLLS.get(line.name, line.name) if said == raw else line.name
-    small = [part for part in (name, line.note) if part]
+    small = [part for part in (name, "" if line.name == BY_HAND else line.note) if part]
     return {
         "heard": exact(line.heard, zone), "at": None if line.at is None else exact(line.at, zone),
         "via": via if line.name else "", "lag": f"−{lag // 60}:{lag % 60:02d}" if lag >= 60 else "", "said": said,
         "small": ", ".join(small), "chip": VERDICTS.get(line.verdict, UNKNOWN), "mark": line.mark,
         "off": line.verdict in ("late", "duplicate", "refused"),
     }  # fmt: skip
+
+
+def _by_hand(line: Line) -> str:
+    if line.note in STEPS:
+        return f"Moved by hand: {STEPS[line.note].lower()}"
+    return "Move by hand taken back" if line.note else "Entered by hand"
 
 
 def steps(order: Order, now: float, zone: tzinfo) -> list[dict[str, Any]]:
@@ -183,6 +196,24 @@ def steps(order: Order, now: float, zone: tzinfo) -> list[dict[str, Any]]:
         }
         for step in reversed(order.timeline)
     ]  # fmt: skip
+
+
+LANES_OF: Final = {
+    "placed": "New", "preparing": "Picking", "staged": "Ready", "ready": "Ready", "in_transit": "With courier",
+    "fulfilled": "Delivered", "canceled": "Cancelled",
+}  # fmt: skip
+
+
+def moves(order: Order, label: str) -> SimpleNamespace:
+    """Where people may move it, and what that means. `to`: stage, words, and what is asked first."""
+    words = LANES_OF | ({"fulfilled": "Handed over"} if order.fulfilment in PICKUPS else {})
+    asked = {"canceled": "Cancel this order on this board? Its customer’s page will say so."}
+    rule = f"{label} is not told. Its next word about the stage counts again."
+    return SimpleNamespace(
+        to=[(to, words[to], asked.get(to, "")) for to in HAND_STAGES.get(order.fulfilment, ()) if to != order.stage],
+        back=f"As {label} says" if order.hand is not None else "",
+        rule="Entered by hand: what you say here is so." if order.provider == MANUAL else rule,
+    )
 
 
 def calls(made: list[Call], zone: tzinfo) -> list[dict[str, Any]]:
