@@ -328,6 +328,7 @@ class Renderer:
             shape=shape, letter=letter, label=label, events=ledger.events(order, lines, now, zone),
             steps=ledger.steps(order, now, zone), calls=ledger.calls(calls, zone),
             links=ledger.links(links, now, zone), qr="", rule=self._rule(order, now, zone),
+            moves=ledger.moves(order, label),
         )  # fmt: skip
 
     def links(

@@ -163,11 +163,8 @@ def events(order: Order, lines: list[Line], now: float, zone: tzinfo) -> list[di
 
 def _event(line: Line, raw: str, zone: tzinfo) -> dict[str, Any]:
     person = line.name in MOVES or line.name == BY_HAND
-    said = (
-        MOVES.get(line.name) or _by_hand(line)
-        if person
-        else raw or POLLS.get(line.name) or line.name or "The same again"
-    )
+    known = raw or POLLS.get(line.name) or line.name or "The same again"
+    said = (MOVES.get(line.name) or _by_hand(line)) if person else known
     via = (line.by if person else "poll" if line.name in POLLS else "webhook" if line.name else "") or "customer"
     lag = 0 if line.at is None else int(line.heard - line.at)
     name = "" if person or said == line.name else POLLS.get(line.name, line.name) if said == raw else line.name

@@ -30,6 +30,7 @@ KEYBOARD: Final = (
     (("L",), "Can’t find"),
     (("H",), "Handed over"),
     (("U",), "Undo, for ten seconds"),
+    (("N",), "New order"),
     (("/",), "Find an order"),
     (("F",), "Filter"),
     (("X",), "Clear search and filters"),
