@@ -172,9 +172,8 @@ def _why(order: Order, seen: Attention, where: Where) -> tuple[str, str, list[st
         )
     if seen.code == "unanswered":
         by = answer_by(order, where.now)
-        about = [", ~", stamp(by, where.now, where.zone)] if by else []
-        said = f"on {unanswered(order)}, needed before checkout"
-        return "message-circle-question-mark", "No answer", [said, *about, "."]
+        until_then = [", by ~", stamp(by, where.now, where.zone)] if by else [" before checkout"]
+        return "message-circle-question-mark", "No answer", [f"on {unanswered(order)}", *until_then, "."]
     if seen.code == "quiet":
         return "circle-question-mark", "No news", ["for ", ago(order.heard, where.now), f", {so_far(order)}."]
     return "user-round-search", "Customer missing", [because(order)]

@@ -121,7 +121,7 @@ def _reason(order: Order, seen: Attention, now: float, zone: tzinfo) -> list[str
     if seen.code == "unseen":
         return ["Nobody has seen this check-in: no board has shown it."]
     if seen.code == "unanswered":
-        return [f"The customer has yet to answer on {unanswered(order)}. "]
+        return [f"The customer has yet to answer on {unanswered(order)}, before the shopper is at the till."]
     if seen.code == "lost":
         return ["Nobody could find the customer."]
     if seen.code in ("on_hold", "customer_missing"):

@@ -15,6 +15,7 @@ from app.errors import Conflict, Forbidden, Invalid
 from app.orders import BY_HAND, HAND_STAGES, MANUAL, Customer, Item, Order, OrderEvent, Promise
 from app.providers.contract import digest, instant, stored, text
 from app.settings import Store
+from app.web import pins
 from app.web.board import Call, Form, seen
 from app.web.ledger import PLACE, theirs
 from app.web.site import Site
