@@ -191,7 +191,9 @@ def link_all(url: str) -> None:
     with redis.Redis.from_url(url) as client, client.pipeline(transaction=False) as pipe:
         for order in range(ORDERS):
             link = Link(f"bench-{order}", f"lola:bench-{order}", "customer", 0.0)
-            pipe.set("ob:link:" + sha256(f"bench-{order}".encode()).hexdigest(), msgspec.msgpack.encode(link))
+            mark = sha256(f"bench-{order}".encode()).hexdigest()
+            pipe.set("ob:link:" + mark, msgspec.msgpack.encode(link))
+            pipe.set("ob:linkid:" + link.id, mark)
         pipe.execute()
 
 
@@ -213,7 +215,7 @@ DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 
 def throughput() -> None:
     chunk = 12_000 * SECONDS
-    bare, alone, whole = [], [], []
+    bare, alone, whole, written = [], [], [], []
     for repeat in range(REPEATS):
         bare.append(bare_run(range(chunk)))
         base = repeat * 10 * chunk
@@ -225,12 +227,13 @@ def throughput() -> None:
                 link_all(url)
                 auth = f"Authorization: Bearer {SECRET}\r\n{DEFLATE}"
                 with (
-                    screens(port, "/live/track/bench-%d", ORDERS, DEFLATE),
-                    screens(port, "/live/board/s%d", STORES, auth),
-                    screens(port, "/live/board/s%d", STORES, auth),
+                    screens(port, "/live/track/bench-%d", ORDERS, DEFLATE, seconds=SECONDS + 5) as pages,
+                    screens(port, "/live/board/s%d", STORES, auth, seconds=SECONDS + 5) as boards,
+                    screens(port, "/live/board/s%d", STORES, auth, seconds=SECONDS + 5) as others,
                 ):
                     time.sleep(1)
                     whole.append(post(port, pid, requests(range(base + chunk, base + 2 * chunk))))
+                    written.append(delivered(pages, boards, others))
     ratio = statistics.median(a["per_s"] / b["per_s"] for a, b in zip(alone, bare, strict=True))
     report(
         "ingest_ratio",
@@ -248,7 +251,16 @@ def throughput() -> None:
         bare_cpu_us=[r["cpu_us"] for r in bare],
         alone_cpu_us=[r["cpu_us"] for r in alone],
         per_s=[r["per_s"] for r in whole],
+        frames_to_pages_and_boards=written,
     )
+
+
+def delivered(*watching: "subprocess.Popen[str]") -> list[int]:
+    """How many frames each got. A path that ends before the screens would be a cheap one."""
+    frames = [json.loads(child.communicate(timeout=60)[0])["frames"] for child in watching]
+    if not all(frames):
+        raise SystemExit(f"a screen was told nothing: {frames}")
+    return frames
 
 
 def latency() -> None:

@@ -264,7 +264,7 @@ def screens(render: Renderer, value: str) -> list[str]:
         *(wall(own, store, pane, value) for pane in own.panes),
         *courier(own, store, value),
         own.page("raw", text=value),
-        own.page("login", error=value, next=value),
+        own.page("login", error=value, note=value, next=value),
         own.page("stores", stores=[store], user=value, role=value),
         own.page("error", status=404, title=value, detail=value, again=True),
         own.ended_page("en"),
