@@ -12,27 +12,32 @@ from litestar.response import Redirect
 
 from app.errors import Away, Invalid, Problem, TooLarge, Unknown, WrongMethod
 from app.render import Renderer
+from app.render.tongue import PLAIN, _
 from app.web.pins import HEADER as PIN
 from app.web.pins import Needed
 from app.web.site import HEADERS, PRIVATE, SignIn
-from app.web.tongue import PATHS, tongue
+from app.web.tongue import PATHS, Tongue, tongue
 
 log = structlog.get_logger()
 
 _BY_STATUS: Final[dict[int, type[Problem]]] = {404: Unknown, 405: WrongMethod, 413: TooLarge, 400: Invalid}
 
 
-def problem(error: Problem, title: str = "", detail: str = "") -> bytes:
+def problem(error: Problem, title: str | None = None, detail: str | None = None) -> bytes:
     """RFC 9457 problem details. `title`, `detail`: in the language of who reads them, if another than ours."""
     return msgspec.json.encode(
         {
             "type": "about:blank",
-            "title": title or error.title,
+            "title": error.title if title is None else title,
             "status": error.status,
-            "detail": detail or str(error),
+            "detail": str(error) if detail is None else detail,
             "retry": error.again,
         }
     )
+
+
+class Noted(Problem):
+    """What nobody foresaw; its words are in the reader's language already."""
 
 
 class Failures:
@@ -47,10 +52,11 @@ class Failures:
             headers[PIN] = "needed" if request.headers.get(PIN) is None else "wrong"
         if isinstance(error, Away):
             headers["Retry-After"] = str(error.retry_after)
-        spoken = tongue(request) if request.url.path.startswith(PATHS) else None
+        spoken = _tongue(request)
         title, detail = error.title, str(error)
         if spoken is not None:
-            title, detail = (self._render.told(text, spoken.lang) for text in (title, detail))
+            title = self._worded(title, spoken.lang)
+            detail = detail if isinstance(error, Noted) else self._worded(detail, spoken.lang)
             headers |= spoken.headers
         if _page(request):
             body = self._render.page(
@@ -60,6 +66,11 @@ class Failures:
             return Response(body, status_code=error.status, media_type="text/html", headers=headers)
         said = problem(error, title, detail)
         return Response(said, status_code=error.status, media_type="application/problem+json", headers=headers)
+
+    def _worded(self, text: str, lang: str) -> str:
+        """A text that has no translation is left to the title and to whether trying again helps."""
+        told = self._render.told(text, lang)
+        return told if lang == PLAIN or told != text else ""
 
     def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
         kind = _BY_STATUS.get(error.status_code, Problem)
@@ -77,16 +88,24 @@ class Failures:
     def unknown(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         mark = secrets.token_hex(6)
         log.error("failed", mark=mark, route=_route(request), exc_info=error)
-        return self.known(
-            request, Problem(f"It was noted under {mark}. Trying again may help; if not, tell us that mark.")
-        )
+        spoken = _tongue(request)
+        text = self._render.told(NOTED, spoken.lang if spoken else PLAIN)
+        return self.known(request, Noted(text.replace("{mark}", mark)))
 
 
 _SAID: Final = {
-    404: "There is nothing at this address.",
-    405: "This address does not take that method.",
-    413: "The body is too large.",
+    404: _("There is nothing at this address."),
+    405: _("This address does not take that method."),
+    413: _("The body is too large."),
 }
+
+
+NOTED: Final = _("It was noted under {mark}. Trying again may help; if not, tell us that mark.")
+
+
+def _tongue(request: Request[Any, Any, Any]) -> Tongue | None:
+    """The language of a customer's page; None elsewhere."""
+    return tongue(request) if request.url.path.startswith(PATHS) else None
 
 
 def _page(request: Request[Any, Any, Any]) -> bool:

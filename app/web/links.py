@@ -5,6 +5,7 @@ from typing import Final
 
 from app.errors import TooMany, Unknown
 from app.orders import Order, over_at
+from app.render.tongue import _
 from app.store.links import Link
 from app.web.site import Connection, Site
 
@@ -19,8 +20,8 @@ async def opened(site: Site, token: str, connection: Connection) -> tuple[Link, 
         return link, record.order
     peer = connection.client.host if connection.client else ""
     if not site.guesses.fits(peer, site.clock()):
-        raise TooMany("Too many links that open nothing were tried from here. Wait a minute, then try again.")
-    raise Unknown("This link opens nothing.")
+        raise TooMany(_("Too many links that open nothing were tried from here. Wait a minute, then try again."))
+    raise Unknown(_("This link opens nothing."))
 
 
 def expiry(site: Site, order: Order) -> float | None:

@@ -13,6 +13,7 @@ from app.providers.contract import Provider
 from app.providers.signing import same_text
 from app.relay import Relay
 from app.render import Renderer
+from app.render.tongue import _
 from app.settings import Settings, Store
 from app.store.audit import Audit
 from app.store.days import Days
@@ -127,5 +128,5 @@ class Site(Struct, frozen=True, kw_only=True):
         """Nothing on a page changes by another site's doing."""
         if not self.ours(connection, keyed=keyed):
             raise Forbidden(
-                "This came from another site. Open Orderboard itself; behind a proxy, set server.public_url."
+                _("This came from another site. Open Orderboard itself; behind a proxy, set server.public_url.")
             )

@@ -29,7 +29,7 @@ async def own(site: Site, token: str, request: Call) -> tuple[Link, Order]:
     """A customer's own link. Raises Unknown for every other: a delegate's makes no further ones."""
     link, order = await opened(site, token, request)
     if link.kind != "customer" or order.fulfilment not in PICKUPS:
-        raise Unknown("This link opens nothing.")
+        raise Unknown(_("This link opens nothing."))
     return link, order
 
 

@@ -109,6 +109,9 @@ def test_pages_of_nothing_are_in_the_language_too(http: httpx2.Client) -> None:
     assert "Esa plaza no existe. Pregunta en la tienda." in bay.text
     assert "Not found" not in bay.text
     assert 'href="/"' not in bay.text  # the start page is the staff's
+    foreign = http.post("/c/68/2", data={}, headers={"Origin": "https://elsewhere.example", **asked("pl")})
+    assert (foreign.status_code, "To przyszło z innej witryny." in foreign.text) == (403, True)
+    assert "Adressen tar inte emot den metoden." in http.put("/c/68/2", headers=asked("sv")).text
 
 
 def test_a_sign_hangs_in_the_stores_language_and_answers_in_the_phones(http: httpx2.Client) -> None:
