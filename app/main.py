@@ -43,6 +43,7 @@ from app.orders import MANUAL, Order
 from app.relay import Reads, Relay
 from app.render import EDITION, STATIC, Feed, Renderer
 from app.services.doorman import Doorman
+from app.services.oidc import Oidc
 from app.services.work import Shelves, Work
 from app.settings import Settings, load
 from app.store.audit import Audit
@@ -56,6 +57,7 @@ from app.store.links import Links
 from app.store.orders import Orders
 from app.store.outbox import Outbox
 from app.store.paces import Paces
+from app.store.pending import Pending
 from app.store.people import People
 from app.store.positions import Positions
 from app.store.quarantine import Quarantine
@@ -74,6 +76,7 @@ from app.web import (
     screens,
     signs,
     someone,
+    sso,
     staff,
     tiles,
     today,
@@ -83,7 +86,7 @@ from app.web.chips import Chips
 from app.web.failures import Failures
 from app.web.hooks import front, receiver
 from app.web.lapse import Lapse
-from app.web.site import HEADERS, Site
+from app.web.site import HEADERS, Site, Sso
 from app.wire import Protocol
 
 log = structlog.get_logger()
@@ -184,6 +187,13 @@ def _reads(orders: Orders, positions: Positions) -> Reads:
     )
 
 
+def _sso(settings: Settings, clock: Callable[[], float]) -> Sso | None:
+    if settings.oidc is None:
+        return None
+    made = Oidc(settings.oidc, settings.server.public_url + "/login/oidc/done", clock)
+    return Sso(settings.oidc.label, settings.oidc.issuer, made.address, made.proven)
+
+
 def _site(
     settings: Settings,
     client: Redis,
@@ -220,6 +230,8 @@ def _site(
         screens=Screens(client),
         people=People(client),
         audit=Audit(client, clock),
+        pending=Pending(client),
+        sso=_sso(settings, clock),
         quarantine=quarantine,
         intake=intake,
         relay=relay,
@@ -257,6 +269,7 @@ def _app(
             *screens.HANDLERS,
             *staff.HANDLERS,
             *account.HANDLERS,
+            *sso.HANDLERS,
             *_static(),
         ],
         middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("gzip", gzip_compress_level=6))],

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -118,10 +119,32 @@ class Source(Struct, frozen=True, kw_only=True):
         return self.store or (next(iter(self.stores)) if len(self.stores) == 1 else None)
 
 
+class Grant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who has `value` in the claim may do this."""
+
+    value: str
+    role: Literal["staff", "manager", "admin"] = "staff"
+    stores: tuple[str, ...] = ()
+
+
+class Oidc(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Signing in with accounts of elsewhere. Without `grants` nobody comes in."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = ""
+    label: str = "Sign in with another account"
+    scopes: str = "openid profile"
+    name_claim: str = "preferred_username"
+    claim: str = "groups"
+    grants: tuple[Grant, ...] = ()
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     server: Server = Server()
     stores: dict[str, Store] = {}
     sources: dict[str, Source] = {}
+    oidc: Oidc | None = None
     pictures: dict[str, Path] = {}  # name in its address → file
     tiles: Tiles = Tiles()
 
@@ -144,16 +167,43 @@ def load(environ: Mapping[str, str], options: Mapping[str, type[Struct]], path: 
 
 
 def check(raw: dict[str, Any], environ: Mapping[str, str], options: Mapping[str, type[Struct]]) -> Settings:
-    if extra := raw.keys() - {"server", "stores", "sources"}:
-        raise Fatal(f"The config has an unknown key: {min(extra)}. Expected [server], [[stores]], [[sources]].")
+    if extra := raw.keys() - {"server", "stores", "sources", "oidc"}:
+        raise Fatal(f"The config has an unknown key: {min(extra)}. Expected [server], [[stores]], [[sources]], [oidc].")
     server = _server(raw.get("server", {}), environ)
     pictures: dict[str, Path] = {}
     folder = Path(server.pictures or Path(server.data_dir) / "pictures")
     made = [_store(i, table) for i, table in enumerate(_tables(raw, "stores"))]
     stores = _unique("stores", [_pictured(store, folder, pictures) for store in made])
     sources = [_source(i, table, environ, options, stores) for i, table in enumerate(_tables(raw, "sources"))]
-    tiles = read_tiles(server.map_tiles, server.data_dir, server.map_credit)
-    return Settings(server=server, stores=stores, sources=_unique("sources", sources), pictures=pictures, tiles=tiles)
+    return Settings(
+        server=server,
+        stores=stores,
+        sources=_unique("sources", sources),
+        pictures=pictures,
+        tiles=read_tiles(server.map_tiles, server.data_dir, server.map_credit),
+        oidc=_oidc(raw.get("oidc"), environ, stores),
+    )
+
+
+def _oidc(table: dict[str, Any] | None, environ: Mapping[str, str], stores: Mapping[str, Store]) -> Oidc | None:
+    if table is None:
+        return None
+    made: Oidc = _convert(_secrets(dict(table), environ, "[oidc]"), Oidc, "[oidc]")
+    _need(safe(made.issuer), "oidc.issuer", "an https:// address (http:// only on this machine)")
+    _need("openid" in made.scopes.split(), "oidc.scopes", "words with openid among them")
+    for grant in made.grants:
+        where = f"oidc.grants, {grant.value!r}"
+        _need(bool(grant.stores) or grant.role == "admin", f"{where}, stores", "one id or more; only an admin sees all")
+        for store in grant.stores:
+            _need(store in stores, f"{where}, stores", f"ids of configured stores, not {store!r}")
+    return made
+
+
+def safe(url: str) -> bool:
+    """An address that nobody on the way can read or forge."""
+    parts = urlsplit(url)
+    here = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and here))
 
 
 def _tables(raw: dict[str, Any], name: str) -> list[dict[str, Any]]:

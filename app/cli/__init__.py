@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from getpass import getpass
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from app import main
@@ -50,7 +51,8 @@ async def user_add(settings: Settings, args: argparse.Namespace) -> None:
 
     async def save(people: People, audit: Audit) -> None:
         was = await people.user(user.name)
-        await people.save(user)
+        kept = msgspec.structs.replace(user, pin=was.pin, subject=was.subject) if was else user
+        await people.save(kept)
         await people.expel(user.name)
         await audit.note("command line", "user_changed" if was else "user_added", about=user.name, detail=user.role)
 

@@ -26,7 +26,7 @@ WHATS: Final[tuple[str, ...]] = get_args(What)
 
 
 class Deed(Struct, frozen=True, kw_only=True):
-    """`who` did it: an account, "api" (a program), "command line", or "" (nobody is known). `via`: the account that was
+    """`who` did it: an account, "api" (a program), "customer", "command line", or "" (unknown). `via`: the account that was
     signed in where somebody else gave a PIN. `about`: an order's key, the id of a link, screen or quarantine entry, or
     an account. `detail` in words, without anything of a customer."""
 

@@ -7,10 +7,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from app.errors import Conflict, Forbidden
 from app.store.ask import Ask
 from app.store.control import told
 
 SESSION_FOR: Final = 12 * 3600  # seconds from sign-in
+NAME_MOST: Final = 64  # characters
 ROLES: Final = ("staff", "manager", "admin")
 
 
@@ -28,6 +30,15 @@ class User(Struct, frozen=True):
 
     def sees(self, store: str) -> bool:
         return self.role == "admin" or store in self.stores
+
+
+class Guest(Struct, frozen=True):
+    """Somebody whom an OpenID provider vouches for, and what they may do here."""
+
+    subject: str
+    name: str
+    role: str
+    stores: tuple[str, ...]
 
 
 class Session(Struct, frozen=True):
@@ -110,6 +121,28 @@ class People(Ask):
                 break
         if password is not None or disabled:
             await self.expel(name, keep=keep)
+        return user
+
+    async def admit(self, guest: Guest) -> User:
+        """The account of a guest, made the first time; later it follows what the provider says. Raises Forbidden where
+        it is disabled here, Conflict where the name is somebody else's: never is an account given to another person
+        for being called the same."""
+        mark = "ob:subject:" + hashed(guest.subject)
+        name = await self.ask("GET", mark)
+        if name is None:
+            made = User(guest.name, guest.role, guest.stores, "", subject=guest.subject)
+            if not await self.ask("SET", "ob:user:" + made.name, _ENCODE(made), "NX"):
+                raise Conflict(f"The name {made.name} is another account's here. Ask an admin to rename one of them.")
+            await self.every(("SET", mark, made.name), ("SADD", "ob:users", made.name))
+            return made
+        user = await self.user(name.decode())
+        if user is None or user.subject != guest.subject:
+            await self.ask("DEL", mark)  # that account was removed here, or made anew for another person
+            return await self.admit(guest)
+        if user.disabled:
+            raise Forbidden("Your account is disabled here. Ask an admin.")
+        if (user.role, user.stores) != (guest.role, guest.stores):
+            return await self.change(user.name, role=guest.role, stores=guest.stores) or user
         return user
 
     async def remove(self, name: str) -> None:

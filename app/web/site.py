@@ -22,7 +22,8 @@ from app.store.follows import Follows
 from app.store.links import Links
 from app.store.orders import Orders
 from app.store.outbox import Outbox
-from app.store.people import People, Session, User
+from app.store.pending import Pending
+from app.store.people import Guest, People, Session, User
 from app.store.positions import Positions
 from app.store.quarantine import Kept, Quarantine
 from app.store.screens import Screens
@@ -50,6 +51,16 @@ class SignIn(Forged):
     """Nobody is signed in: a page sends them to /login, the API says 401."""
 
 
+class Sso(Struct, frozen=True):
+    """Signing in elsewhere. `address(state, nonce, verifier)`: where to send the browser; `proven(code, nonce,
+    verifier)`: who came back."""
+
+    label: str
+    issuer: str
+    address: Callable[[str, str, str], Awaitable[str]]
+    proven: Callable[[str, str, str], Awaitable[Guest]]
+
+
 class Site(Struct, frozen=True, kw_only=True):
     settings: Settings
     providers: Mapping[str, Provider]
@@ -58,6 +69,8 @@ class Site(Struct, frozen=True, kw_only=True):
     screens: Screens
     people: People
     audit: Audit
+    pending: Pending
+    sso: Sso | None
     quarantine: Quarantine
     intake: Intake
     relay: Relay

@@ -150,7 +150,7 @@ def cookie(site: Site, name: str, value: str, age: int) -> Cookie:
 
 
 def page(site: Site, error: str, after: str, status: int, note: str = "") -> Response[str]:
-    made = site.render.page("login", error=error, note=note, next=after)
+    made = site.render.page("login", error=error, note=note, next=after, sso=site.sso)
     return Response(made, status_code=status, media_type="text/html", headers=dict(PRIVATE))
 
 

@@ -24,8 +24,9 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 ORDER = "/board/{store}/orders/{source}/{ref}"
 
-# What each route asks for. open: nothing. key: a secret in its address. program: an API token. signed in: an account.
-# store: an account that may see the store. manager, admin: besides, such an account; "any manager": of whatever store.
+# What each route asks for. open: nothing. key: a secret, in its address or its form. program: an API token. signed in:
+# an account. store: an account that may see the store. manager, admin: besides, such an account; "any manager": of
+# whatever store. elsewhere: an OpenID provider (test_oidc.py tries that).
 RULES: dict[str, str] = {
     "GET /": "signed in",
     "GET /account": "signed in",
@@ -71,6 +72,8 @@ RULES: dict[str, str] = {
     "POST /c/{store}/{bay}": "key",
     "GET /healthz": "open",
     "GET /login": "open",
+    "GET /login/oidc": "elsewhere",
+    "GET /login/oidc/done": "elsewhere",
     "POST /login": "key",
     "POST /logout": "key",
     "GET /metrics": "program",
@@ -80,9 +83,11 @@ RULES: dict[str, str] = {
     "GET /static/{edition}/{file_path}": "open",
     "GET /static/{file_path}": "open",
     "GET /t/{token}": "key",
+    "GET /t/{token}/app.webmanifest": "key",
     "GET /t/{token}/arrival": "key",
     "POST /t/{token}/arrival": "key",
     "GET /t/{token}/someone": "key",
+    "GET /t/{token}/view": "key",
     "POST /t/{token}/someone": "key",
     "SOCKET /live/board/{store}": "socket",
     "SOCKET /live/screen/{token}": "socket",
@@ -327,7 +332,9 @@ def test_a_wrong_key_opens_nothing(world: World, rule: str) -> None:
     assert world.data_now() == was
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.startswith("GET ") and RULES[rule] != "open"])
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.startswith("GET ") and RULES[rule] not in ("open", "elsewhere")]
+)
 def test_the_right_one_is_let_in(world: World, rule: str) -> None:
     """Else all the refusals above would prove nothing."""
     kind = RULES[rule]

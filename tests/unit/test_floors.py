@@ -32,6 +32,7 @@ HOMES = {
     "httpx": set[str](),
     "httpx2": {"providers", "services", "sandbox"},
     "jinja2": {"render"},
+    "jwt": {"services"},
 }
 SANDBOXED = {"main", "cli"}
 SIDEWAYS = {("render", "settings")}  # a page shows the store it is for
