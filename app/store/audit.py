@@ -26,9 +26,9 @@ WHATS: Final[tuple[str, ...]] = get_args(What)
 
 
 class Deed(Struct, frozen=True, kw_only=True):
-    """`who` did it: an account, "api" (a program), "customer", "command line", or "" (unknown). `via`: the account that was
-    signed in where somebody else gave a PIN. `about`: an order's key, the id of a link, screen or quarantine entry, or
-    an account. `detail` in words, without anything of a customer."""
+    """`who` did it: an account, "api" (a program), "customer", "command line", or "" (unknown). `via`: the account that
+    was signed in where somebody else gave a PIN. `about`: an order's key, the id of a link, screen or quarantine entry,
+    or an account. `detail` in words, without anything of a customer."""
 
     id: str = ""
     at: float

@@ -89,6 +89,7 @@ RULES: dict[str, str] = {
     "GET /t/{token}/someone": "key",
     "GET /t/{token}/view": "key",
     "POST /t/{token}/someone": "key",
+    "GET /tiles.pmtiles": "open",
     "SOCKET /live/board/{store}": "socket",
     "SOCKET /live/screen/{token}": "socket",
     "SOCKET /live/track/{token}": "socket",
