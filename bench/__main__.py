@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import fanout, polls, way
+from bench import board, fanout, polls, way
 
-PARTS = {"fanout": fanout.main, "way": way.main, "polls": polls.main}
+PARTS = {"fanout": fanout.main, "way": way.main, "polls": polls.main, "board": board.main}
 
 for name in sys.argv[1:] or PARTS:
     PARTS[name]()

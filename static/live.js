@@ -4,6 +4,7 @@
 const OFFLINE_AFTER = 3000; // ms without a connection
 const SILENT_AFTER = 25000; // ms without a byte: the heartbeat comes every 10 s
 const STALE_AFTER = 12000; // ms without a byte that are too many for a page somebody comes back to
+const SLEPT = 15000; // ms between two ticks of the page's clock that only a sleep can explain
 const BETWEEN_TRIES = 2000;
 const POLL_HOLDS = 40000; // ms that a view without a connection counts as known
 const COMES_BACK = [1001, 1005, 1006, 1011, 1012, 1013, 1014, 4500]; // as in the htmx-config
@@ -179,6 +180,7 @@ addEventListener("pageshow", (event) => {
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) back();
 });
+document.addEventListener("resume", again); // frozen: what was sent meanwhile is told by one whole view
 
 // ---- what a screen reader hears: the newest few, not more often than every four seconds ----
 
@@ -291,7 +293,10 @@ export function clocks(parts = [document]) {
 /** Starts the page's clock; `each` is called every second. */
 export function start(each) {
   connect();
+  let last = Date.now();
   const tick = () => {
+    if (Date.now() - last > SLEPT && !document.hidden) again();
+    last = Date.now();
     clocks();
     each();
     show();

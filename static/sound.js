@@ -1,13 +1,16 @@
-// What the board sounds like: a soft tone for a new order, a chime for somebody outside until anybody takes it, two
-// low tones when something turns late. What a whole view shows was there before: it never sounds.
+// What the board sounds like: a soft tone for a new order, a chime for somebody outside until anybody takes it, an alarm
+// for a check-in that nobody has seen, two low tones when something turns late. What a whole view shows was there
+// before: it never sounds, but for an alarm that goes on.
 // <html> says how it is: data-sound on, off or blocked; data-ringing how many wait for somebody; data-played the last.
 
 const CHIME_EVERY = 15000;
+const ALARM_EVERY = 8000;
 const SETTLE = 60; // ms after a frame, when its cards are in their places
 const KEPT = "sound";
 const TONES = {
   new: [[659, 0, 0.35, 0.06]],
   arrived: [[784, 0, 0.3, 0.2], [1047, 0.18, 0.3, 0.2], [1319, 0.36, 0.6, 0.2]],
+  alarm: [[988, 0, 0.22, 0.4], [740, 0.22, 0.22, 0.4], [988, 0.44, 0.22, 0.4], [740, 0.66, 0.4, 0.4]],
   breach: [[440, 0, 0.28, 0.18], [330, 0.3, 0.5, 0.18]],
 };
 
@@ -20,7 +23,9 @@ const audio = new AudioContext();
 let wanted = localStorage.getItem(KEPT) !== "off";
 let known = look();
 let ringing = new Set(); // ids of arrivals that came while we were looking, and that nobody has taken
+let alarms = new Set(); // ids of those that nobody has seen
 let chime = 0;
+let rung = ""; // what the chime was set to
 let due = true; // nothing is to be heard before a whole view has come
 let whole = false; // it has just come
 let soon = 0;
@@ -94,6 +99,7 @@ function look() {
     all: ids("[data-lane]"),
     fresh: ids('[data-lane="new"]'),
     alone: ids(".arrive.unclaimed"),
+    unseen: ids("[data-alarm]"),
     late: ids('[data-attention="late"], [data-level="late"]'),
   };
 }
@@ -102,27 +108,33 @@ const added = (is, was) => [...is].filter((id) => !was.has(id));
 
 function hear() {
   soon = 0;
+  if (root.dataset.live !== "live") due = true; // what comes next is a whole view, whatever was still under way
   if (due && !whole) return;
   const was = known;
   const before = whole;
   due = whole = false;
   known = look();
   ringing = new Set([...ringing].filter((id) => known.alone.has(id)));
+  alarms = new Set([...alarms].filter((id) => known.unseen.has(id)));
   if (before) return ring();
   const arrived = added(known.alone, was.alone);
   for (const id of arrived) ringing.add(id);
-  if (arrived.length) play("arrived");
+  for (const id of known.unseen) alarms.add(id);
+  if (arrived.length && !alarms.size) play("arrived");
   else if (added(known.late, was.late).length) play("breach");
   else if (added(known.fresh, was.all).length) play("new");
   ring(arrived.length > 0);
 }
 
-/** Sounds on for as long as somebody waits for somebody. */
+/** Sounds on for as long as somebody waits for somebody; louder and oftener while nobody has seen it. */
 function ring(anew = false) {
-  if (ringing.size) root.dataset.ringing = String(ringing.size);
+  if (ringing.size || alarms.size) root.dataset.ringing = String(new Set([...ringing, ...alarms]).size);
   else delete root.dataset.ringing;
-  if (anew || !ringing.size) chime = clearInterval(chime) ?? 0;
-  if (ringing.size && !chime) chime = setInterval(() => play("arrived"), CHIME_EVERY);
+  const wants = alarms.size ? "alarm" : ringing.size ? "arrived" : "";
+  if (wants !== rung || (anew && wants === "arrived")) chime = clearInterval(chime) ?? 0;
+  if (wants === "alarm" && rung !== "alarm") play("alarm");
+  if (wants && !chime) chime = setInterval(() => play(wants), wants === "alarm" ? ALARM_EVERY : CHIME_EVERY);
+  rung = wants;
 }
 
 document.addEventListener("htmx:ws:after:connection", () => {
