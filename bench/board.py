@@ -43,7 +43,7 @@ WATCH = """() => {
     if (!found.length) return;
     requestAnimationFrame(() => { waiting.push(...found); soon.port2.postMessage(0); });
   }).observe(document.getElementById("board"), {childList: true, subtree: true});
-  new PerformanceObserver((list) => { for (const {duration, startTime} of list.getEntries()) tasks.push([startTime, duration]); })
+  new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({duration}) => duration)))
     .observe({type: "longtask", buffered: true});
   const look = (at) => {
     paints.push([at, document.querySelectorAll("[data-lane]").length]);
@@ -92,8 +92,9 @@ class Caller:
         self.turn += 1
         start = datetime.now(UTC) - timedelta(hours=1)
         due = start + timedelta(minutes=90 + order % 240)
+        done = order % 9 if step == STEPS[2] else 0
         articles = [
-            {"itemId": str(line), "quantityRequested": 2.0, "quantityFulfilled": float(step == STEPS[2] and line < order % 9)}
+            {"itemId": str(line), "quantityRequested": 2.0, "quantityFulfilled": float(line < done)}
             for line in range(8)
         ]
         payload = {
@@ -175,12 +176,12 @@ def painted(page: Page, caller: Caller, turn: int) -> tuple[list[float], list[fl
     page.wait_for_timeout(1500)
     seen: dict[str, float] = page.evaluate("painted")
     took = [seen[str(n)] - caller.sent[n] for n in range(first, first + RATE * SECONDS) if str(n) in seen]
-    return took, [duration for _, duration in page.evaluate("tasks")]
+    return took, list(page.evaluate("tasks"))
 
 
 def report(figure: str, value: float, good: bool, **more: object) -> None:
-    line = {"figure": figure, "value": round(value, 1), "limit": LIMITS[figure], "ok": good, "load": round(os.getloadavg()[0], 1)}
-    print(json.dumps(line | more), flush=True)
+    line = {"figure": figure, "value": round(value, 1), "limit": LIMITS[figure], "ok": good}
+    print(json.dumps(line | {"load": round(os.getloadavg()[0], 1)} | more), flush=True)
 
 
 def p95(values: list[float]) -> float:
@@ -188,7 +189,8 @@ def p95(values: list[float]) -> float:
 
 
 def main() -> None:
-    chromium = subprocess.run([sys.executable, HERE.parent / "tests" / "chromium.py"], capture_output=True, text=True, check=True)
+    words = [sys.executable, str(HERE.parent / "tests" / "chromium.py")]
+    chromium = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     with served() as base, sync_playwright() as play:
         caller = Caller(base)
         caller.fill()
@@ -196,20 +198,19 @@ def main() -> None:
         value = statistics.median(times)
         report("board_page_ms", value, value <= LIMITS["board_page_ms"], p95_ms=round(p95(times), 1), orders=OPEN)
         report("board_page_kb", size / 1000, size <= LIMITS["board_page_kb"] * 1000)
-        browser = play.chromium.launch(executable_path=chromium.stdout.strip(), args=["--no-sandbox", "--disable-gpu"])
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = watched(browser.new_context(viewport={"width": 1440, "height": 900}), base)
         first: dict[str, Any] = page.evaluate(FIRST)
         report("board_first_paint_cards", first["cards"], first["cards"] >= 1, first_paint_ms=round(first["at"]))
         runs = [painted(page, caller, turn) for turn in range(REPEATS)]
-        value = statistics.median(p95(took) for took, _ in runs)
-        report(
-            "board_painted_p95_ms", value, value <= LIMITS["board_painted_p95_ms"], runs=[round(p95(took)) for took, _ in runs],
-            p50_ms=round(statistics.median(runs[0][0])), seen=[len(took) for took, _ in runs], of=RATE * SECONDS,
-        )  # fmt: skip
-        longest = [max([0.0, *tasks]) for _, tasks in runs]
-        value = min(longest)
-        report("board_longest_task_ms", value, value <= LIMITS["board_longest_task_ms"], runs=longest, a_second=RATE, seconds=SECONDS)
         browser.close()
+    slow = [round(p95(took)) for took, _ in runs]
+    value = statistics.median(slow)
+    middle, seen = round(statistics.median(runs[0][0])), [len(took) for took, _ in runs]
+    report("board_painted_p95_ms", value, value <= LIMITS["board_painted_p95_ms"], runs=slow, p50_ms=middle, seen=seen)
+    longest = [max([0.0, *tasks]) for _, tasks in runs]
+    value = min(longest)  # whatever else the machine does makes a task longer, never shorter
+    report("board_longest_task_ms", value, value <= LIMITS["board_longest_task_ms"], runs=longest, a_second=RATE)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,19 @@
 
 import "./acts.js";
 import { clocks, now, send, start, write } from "./live.js";
-import { cards, sift } from "./sift.js";
+import { cards, lists, sift } from "./sift.js";
 import { count, fold, sentences, tell } from "./sums.js";
 
 const MOVE = 320; // ms, as --move
 const MANY = 30; // moves at once that nobody could follow
+const LATER = 250; // ms after which a page that is not painted does its sums all the same
 const HOUR = 3600;
 
 const root = document.documentElement;
 const board = document.getElementById("board");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const drawn = new WeakMap(); // a card → its markup as it came, before the clocks changed it
-const lists = new Map([...board.querySelectorAll("[data-cards]")].map((list) => [list.dataset.cards, list]));
+const feeds = document.getElementById("feeds");
 
 // ---- putting cards in their place ----
 
@@ -85,7 +86,7 @@ function mine(card) {
 
 function view(fresh) {
   const ids = new Set(fresh.map((card) => card.id));
-  for (const card of cards()) if (!ids.has(card.id)) card.remove();
+  for (const card of [...cards()]) if (!ids.has(card.id)) card.remove();
   return fresh.map(put);
 }
 
@@ -100,42 +101,63 @@ const WORK = { cards: (fresh) => fresh.map(put), view, gone };
 htmx.registerExtension("board", {
   handle_swap(style, target, fragment) {
     if (!STYLES[style]) return false;
-    const given = STYLES[style](fragment);
-    const places = measure(given);
-    const fresh = WORK[style](given).filter(Boolean);
-    if (fresh.length || style !== "cards") refresh(fresh);
-    follow(places);
+    changing();
+    const fresh = WORK[style](STYLES[style](fragment)).filter(Boolean);
+    for (const card of fresh) changed.add(card);
     return fresh;
   },
 });
 
-// ---- motion: measure before, move after; only lanes that change, and what can be seen of them ----
+// ---- all that a change brings with it is done once before the next paint, however many changes come until then ----
 
-function measure(given) {
-  const places = new Map();
-  if (calm.matches || document.hidden) return places;
-  const touched = new Set();
-  for (const card of given) touched.add(lists.get(card.dataset.lane)).add(document.getElementById(card.id)?.parentElement);
-  for (const list of touched) {
-    if (!list || !list.checkVisibility()) continue;
-    const glass = list.getBoundingClientRect();
-    for (const card of list.children) {
-      const box = card.getBoundingClientRect();
-      if (box.top > glass.bottom || box.top > innerHeight) break;
-      if (box.width && box.bottom > glass.top) places.set(card.id, { list, box });
-    }
+let places = null; // where the cards on the glass were at the last paint; null while nothing changes
+let changed = new Set();
+
+function changing() {
+  if (places) return;
+  places = measure();
+  if (document.hidden) setTimeout(settle, LATER);
+  else {
+    requestAnimationFrame(settle);
+    setTimeout(settle, LATER); // hidden in between
   }
-  return places;
 }
 
-function follow(places) {
+function settle() {
+  if (!places) return;
+  const fresh = [...changed].filter((card) => card.isConnected);
+  const was = places;
+  changed = new Set();
+  places = null;
+  refresh(fresh);
+  follow(was);
+}
+
+/** Nothing has changed since the last paint, so that this costs no layout. */
+function measure() {
+  const seen = new Map();
+  if (calm.matches || document.hidden) return seen;
+  for (const list of lists.values()) {
+    const glass = list.getBoundingClientRect();
+    if (!glass.width) continue;
+    const end = Math.min(glass.bottom, innerHeight);
+    for (const card of list.children) {
+      const box = card.getBoundingClientRect();
+      if (box.top > end) break;
+      if (box.width && box.bottom > glass.top) seen.set(card.id, { list, box });
+    }
+  }
+  return seen;
+}
+
+function follow(was) {
   const moved = [];
-  for (const [id, was] of places) {
+  for (const [id, place] of was) {
     const card = document.getElementById(id);
     const box = card?.getBoundingClientRect();
-    if (box?.width && (was.box.x !== box.x || was.box.y !== box.y)) moved.push([card, was, box]);
+    if (box?.width && (place.box.x !== box.x || place.box.y !== box.y)) moved.push([card, place, box]);
   }
-  if (moved.length <= MANY) for (const [card, was, box] of moved) move(card, was, box);
+  if (moved.length <= MANY) for (const [card, place, box] of moved) move(card, place, box);
 }
 
 function move(card, was, box) {
@@ -153,25 +175,31 @@ function move(card, was, box) {
   ghost.animate(path, way).finished.finally(() => ghost.remove());
 }
 
-// ---- after each change ----
-
 /** What a quiet feed said last may not be so any more: its cards' marks turn hollow. */
-function stale(some = cards()) {
-  const quiet = new Set([...document.querySelectorAll("#feeds [data-feed]")].map((chip) => chip.dataset.source));
+function stale(some) {
   for (const card of some) card.toggleAttribute("data-stale", quiet.has(card.dataset.source) && card.dataset.lane !== "done");
+}
+
+let quiet = new Set();
+
+function listen() {
+  const is = new Set([...feeds.querySelectorAll("[data-feed]")].map((chip) => chip.dataset.source));
+  if (is.size === quiet.size && [...is].every((source) => quiet.has(source))) return;
+  quiet = is;
+  stale(cards());
 }
 
 function refresh(fresh) {
   clocks(fresh);
   stale(fresh);
+  sift(fresh);
   count();
   fold();
   sentences();
-  sift(fresh);
   seen();
 }
 
-document.addEventListener("htmx:after:swap", () => stale()); // the feeds may be new
+document.addEventListener("htmx:after:swap", listen); // the feeds may be new
 
 // ---- a check-in that a person can see is said to be seen ----
 
@@ -179,9 +207,9 @@ let told = new Set();
 
 function seen() {
   if (document.hidden) return;
-  for (const card of board.querySelectorAll("[data-unseen]")) {
+  for (const card of lists.get("waiting").children) {
     const key = card.dataset.unseen;
-    if (!told.has(key) && send({ shown: key })) told.add(key);
+    if (key && !told.has(key) && send({ shown: key })) told.add(key);
   }
 }
 
@@ -197,7 +225,7 @@ const dates = new Intl.DateTimeFormat("en-GB", { timeZone: root.dataset.zone, we
 function each() {
   sentences();
   write(document.getElementById("today"), dates.format(now() * 1000).replace(",", ""));
-  const old = [...board.querySelectorAll("[data-ended]")].filter((row) => now() - row.dataset.ended > HOUR);
+  const old = [...lists.get("done").children].filter((row) => now() - row.dataset.ended > HOUR);
   for (const row of old) row.remove();
   if (old.length) count();
 }
@@ -206,5 +234,6 @@ for (const card of cards()) {
   drawn.set(card, snapshot(card));
   mine(card);
 }
+listen();
 start(each);
 refresh([...cards()]);

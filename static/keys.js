@@ -1,7 +1,7 @@
 // The board by keyboard: from card to card and from lane to lane, what can be done with the one in hand, and every tool.
 
-import { clear } from "./sift.js";
-import { go, list, names } from "./tabs.js";
+import { clear, lists } from "./sift.js";
+import { go, names } from "./tabs.js";
 import { density } from "./view.js";
 
 const board = document.getElementById("board");
@@ -39,7 +39,7 @@ function side(by) {
 
 function lane(name) {
   go(name);
-  const its = name === "now" ? [list("waiting"), list("needs")].find(first) : list(name);
+  const its = name === "now" ? [lists.get("waiting"), lists.get("needs")].find(first) : lists.get(name);
   if (its && first(its)) focus(first(its));
 }
 

@@ -17,9 +17,15 @@ const folded = new WeakMap(); // a card → what it can be found by
 
 let { kind = "", systems = [], marks = [] } = kept(where);
 
-export const cards = () => board.querySelectorAll("[data-lane]");
+/** The lists of cards, by lane. */
+export const lists = new Map([...board.querySelectorAll("[data-cards]")].map((list) => [list.dataset.cards, list]));
+
+export function* cards() {
+  for (const list of lists.values()) yield* list.children;
+}
+
 export const inNow = (card) => card.dataset.lane === "waiting" || card.dataset.lane === "needs";
-export const alarm = (card) => card.matches(".unclaimed, [data-alarm]");
+export const alarm = (card) => card.classList.contains("unclaimed") || card.dataset.alarm !== undefined;
 
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
@@ -52,12 +58,14 @@ export function sift(some = cards()) {
   for (const card of some) {
     const out = is && !fits(card);
     const now = inNow(card);
+    const dim = out && now && !alarm(card);
     if (card.hidden !== (out && !now)) card.hidden = out && !now;
-    card.classList.toggle("dim", out && now && !alarm(card));
+    if (card.classList.contains("dim") !== dim) card.classList.toggle("dim", dim);
   }
   if (is) root.dataset.sifting = "";
   else delete root.dataset.sifting;
   sum(is);
+  for (const list of lists.values()) list.toggleAttribute("data-empty", ![...list.children].some((card) => !card.hidden));
 }
 
 /** How many fit, and what to do where none does. */

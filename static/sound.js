@@ -3,6 +3,8 @@
 // before: it never sounds, but for an alarm that goes on.
 // <html> says how it is: data-sound on, off or blocked; data-ringing how many wait for somebody; data-played the last.
 
+import { cards } from "./sift.js";
+
 const CHIME_EVERY = 15000;
 const ALARM_EVERY = 8000;
 const SETTLE = 60; // ms after a frame, when its cards are in their places
@@ -15,7 +17,6 @@ const TONES = {
 };
 
 const root = document.documentElement;
-const board = document.getElementById("board");
 const banner = document.getElementById("sound-blocked");
 const button = document.getElementById("sound-button");
 const audio = new AudioContext();
@@ -94,14 +95,16 @@ function tone(pitch, at, length, loud) {
 
 /** What is on the board: everything, who waits for somebody, what is late. */
 function look() {
-  const ids = (selector) => new Set([...board.querySelectorAll(selector)].map((card) => card.id));
-  return {
-    all: ids("[data-lane]"),
-    fresh: ids('[data-lane="new"]'),
-    alone: ids(".arrive.unclaimed"),
-    unseen: ids("[data-alarm]"),
-    late: ids('[data-attention="late"], [data-level="late"]'),
-  };
+  const seen = { all: new Set(), fresh: new Set(), alone: new Set(), unseen: new Set(), late: new Set() };
+  for (const card of cards()) {
+    const { lane, attention, level, alarm } = card.dataset;
+    seen.all.add(card.id);
+    if (lane === "new") seen.fresh.add(card.id);
+    if (card.classList.contains("unclaimed")) seen.alone.add(card.id);
+    if (alarm !== undefined) seen.unseen.add(card.id);
+    if (attention === "late" || level === "late") seen.late.add(card.id);
+  }
+  return seen;
 }
 
 const added = (is, was) => [...is].filter((id) => !was.has(id));

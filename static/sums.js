@@ -1,6 +1,6 @@
 // What the board says in figures and sentences: how many in each lane, who waits, what comes next.
 
-import { alarm, cards, inNow, tallied } from "./sift.js";
+import { alarm, cards, inNow, lists, tallied } from "./sift.js";
 import { now, say, write } from "./live.js";
 
 const COUNTS = ["Nobody", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
@@ -9,6 +9,11 @@ const MOST = 9; // entries of Now that a look can take in
 const board = document.getElementById("board");
 const panel = board.querySelector(".now");
 const rest = document.getElementById("rest");
+const places = [...board.querySelectorAll("[data-count], [data-sum]")];
+const elsewheres = [...board.querySelectorAll("[data-elsewhere]")];
+const instore = board.querySelector(".instore");
+const walkers = document.querySelector('#tabs [data-tab="instore"]');
+const needs = () => [...lists.get("needs").children];
 const number = (n) => COUNTS[n] ?? String(n);
 
 // ---- counts ----
@@ -28,13 +33,12 @@ export function count() {
     kinds[""] += 1;
     kinds[kind] = (kinds[kind] ?? 0) + 1;
   }
-  for (const place of board.querySelectorAll("[data-count], [data-sum]")) {
-    write(place, String(lanes[place.dataset.count ?? place.dataset.sum] ?? 0));
-  }
-  for (const place of board.querySelectorAll("[data-elsewhere]")) {
+  for (const place of places) write(place, String(lanes[place.dataset.count ?? place.dataset.sum] ?? 0));
+  for (const place of elsewheres) {
     const n = elsewhere[place.dataset.elsewhere];
     write(place, n ? `${n} in Now` : "");
   }
+  instore.hidden = walkers.hidden = !lanes.instore;
   tallied(kinds);
 }
 
@@ -50,11 +54,11 @@ function amounts(list) {
 }
 
 export function fold() {
-  const people = board.querySelectorAll('[data-cards="waiting"] > *').length;
-  const needs = [...board.querySelectorAll('[data-cards="needs"] > *')];
+  const people = lists.get("waiting").children.length;
+  const all = needs();
   const room = Math.max(MOST - people, 0);
-  const over = needs.length > room + 1 ? needs.filter((card, at) => at >= room && card.dataset.attention !== "lost" && !alarm(card)) : [];
-  for (const card of needs) card.toggleAttribute("data-over", over.includes(card));
+  const over = all.length > room + 1 ? all.filter((card, at) => at >= room && card.dataset.attention !== "lost" && !alarm(card)) : [];
+  for (const card of all) card.toggleAttribute("data-over", over.includes(card));
   panel.toggleAttribute("data-crowd", people > 3);
   rest.hidden = !over.length;
   const open = panel.hasAttribute("data-open");
@@ -71,7 +75,7 @@ rest.addEventListener("click", () => {
 // ---- sentences ----
 
 export function sentences() {
-  const people = [...board.querySelectorAll('[data-lane="waiting"], [data-attention="lost"]')];
+  const people = [...lists.get("waiting").children, ...needs().filter((card) => card.dataset.attention === "lost")];
   const n = people.length;
   write(document.getElementById("now-h"), `${number(n)} ${n > 1 ? "people are" : n ? "person is" : "is"} waiting`);
   write(document.getElementById("now-p"), [past(people), others(n > 0)].filter(Boolean).join(" "));
@@ -85,18 +89,20 @@ function past(people) {
 }
 
 function others(after) {
-  const said = amounts([...board.querySelectorAll('.needs [data-attention]:not([data-attention="lost"])')]);
+  const said = amounts(needs().filter((card) => card.dataset.attention !== "lost"));
   if (said) return after ? `Then ${said}.` : said[0].toUpperCase() + said.slice(1) + ".";
   return after ? "Nothing else is late or at risk." : `Nothing is late or at risk.${next()}`;
 }
 
+/** Lanes are sorted by promise: the first card of each that counts down to one is its next. */
 function next() {
-  let first = null;
-  for (const face of board.querySelectorAll('.lanes [data-clock="until"]')) {
-    if (!first || Number(face.dataset.at) < Number(first.dataset.at)) first = face;
-  }
+  const firsts = ["new", "picking", "ready", "courier"].map((lane) =>
+    [...lists.get(lane).children].find((card) => card.querySelector(".clock")?.dataset.clock === "until"),
+  );
+  const at = (card) => Number(card.querySelector(".clock").dataset.at);
+  const first = firsts.filter(Boolean).sort((one, other) => at(one) - at(other))[0];
   const time = first?.querySelector(".note > time");
-  return time ? ` Next is ${first.closest("[data-lane]").querySelector(".card-code").textContent}, ${time.textContent}.` : "";
+  return time ? ` Next is ${first.querySelector(".card-code").textContent}, ${time.textContent}.` : "";
 }
 
 /** A card that has just come, to who can't see it. */

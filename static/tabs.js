@@ -1,6 +1,8 @@
 // Lanes on glass too small for all of them. A phone shows Now or one lane; "back" leads from a lane to Now, whose
 // headline never goes away. A tablet jumps from lane to lane and sees how many are in each.
 
+import { lists } from "./sift.js";
+
 const root = document.documentElement;
 const board = document.getElementById("board");
 const lanes = board.querySelector(".lanes");
@@ -8,7 +10,6 @@ const tabs = [...document.querySelectorAll("#tabs [data-tab]")];
 const phone = matchMedia("(max-width: 760px)");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-export const list = (name) => board.querySelector(`[data-cards="${name}"]`);
 export const names = tabs.map((tab) => tab.dataset.tab);
 
 function show(name) {
@@ -32,7 +33,7 @@ export function go(name) {
     return;
   }
   const was = root.dataset.tab;
-  if (was === name) return list(name)?.closest(".now, .lane")?.scrollTo({ top: 0 });
+  if (was === name) return lists.get(name)?.closest(".now, .lane")?.scrollTo({ top: 0 });
   if (name === "now" && history.state?.tab) return history.back();
   if (was === "now") history.pushState({ tab: name }, "");
   else history.replaceState({ tab: name }, "");
