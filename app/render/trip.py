@@ -6,7 +6,6 @@ A delegate is told when, and nothing of where: the place that somebody comes to 
 from types import SimpleNamespace
 from typing import Any, Final
 
-from babel.units import format_unit
 from markupsafe import Markup
 from msgspec.structs import replace
 
@@ -66,7 +65,7 @@ def _headline(order: Order, seen: View) -> Markup | None:
         return fill(told["near" + known], {"who": who})
     if left is None:
         return None
-    long = format_unit(left, "duration-minute", "long", locale=seen.words.tag).replace(" ", "\u00a0")
+    long = seen.words.many("minutes", left).replace(" ", "\u00a0")
     return fill(told["about" + known], {"who": who, "long": long})
 
 

@@ -325,6 +325,7 @@ MOMENTS: Final[dict[str, tuple[Plural, Plural]]] = {
 # what is counted; `{count}` is the number, written as the language does
 MANY: Final[dict[str, Plural]] = {
     "items": n_("{count} item", "{count} items"),
+    "minutes": n_("{count} minute", "{count} minutes"),  # as in "about 5 minutes away"
 }
 
 # what a customer can be told has gone wrong: titles in app/errors.py, details where they are raised
