@@ -39,6 +39,7 @@ from app.render.local import day, distance, money, number, span, stamp
 from app.render.tongue import LOCALE, called, preferred, written
 from app.render.words import Words, words
 from app.settings import LANGUAGES, Store
+from app.trips import Fix
 from app.web import track as page
 
 texts = sys.modules["app.render.words"]  # the package has a function of that name
@@ -277,11 +278,19 @@ def shaped(stage: str, kind: str, flags: tuple[str, ...], state: str) -> Order:
                  replacements=(Replacement("1", "1", 2.0),))
             for i, line in enumerate(lines)
         ),
-        outcomes=True, total=Total("12.5", "EUR"), customer=Customer("5"), destination=Destination("5"),
+        outcomes=True, total=Total("12.5", "EUR"), customer=Customer("5"), destination=Destination("5", 1.02, 2.01),
         handling=Handling("1", "2", "3", True, True, True),
         end=Mark(stage, "0", Stamp(NOW - 5, NOW - 5), Stamp(None, 0.0)) if over else None,
         ended_at=NOW - 5 if over else None,
     )  # fmt: skip
+
+
+def ride(away: float, age: float) -> list[Fix]:
+    """Somebody who comes to the door: `away` degrees from it when last seen, `age` seconds ago."""
+    return [Fix(1.02 - away - i * 0.0004, 2.01, NOW - age - i * 10) for i in range(6, -1, -1)]
+
+
+RIDES = [ride(away, age) for away, age in product((0.0005, 0.004, 0.03), (5, 90, 200, 400))]
 
 
 @pytest.fixture
@@ -293,10 +302,13 @@ def pseudo(monkeypatch: pytest.MonkeyPatch) -> Renderer:
     return Renderer({"1": STORE}, feeds={}, public_url="http://0")
 
 
+SPOKEN = "aria-label|title|alt|placeholder|data-(?:[a-z-]*text|words|near|far|none|unsent|sending|copied)"
+
+
 def unmarked(html: str) -> list[str]:
     """The words for people that stand outside of any text of a catalogue: in the body and in spoken attributes."""
-    body = re.sub(r"<(script|style|svg|time|title|nav)\b.*?</\1>", "", html, flags=re.S)
-    said = re.findall(r' (?:aria-label|title|alt|placeholder|data-[a-z-]*text)="([^"]*)"', body)
+    body = re.sub(r"<(script|style|time|title|nav)\b.*?</\1>", "", html, flags=re.S)
+    said = re.findall(rf' (?:{SPOKEN})="([^"]*)"', body)
     said.append(re.sub(r"<[^>]*>", "\n", body))
     left = []
     for text in said:
@@ -306,13 +318,17 @@ def unmarked(html: str) -> list[str]:
     return left
 
 
-KEEP = {"Orderboard", "http", "kg", "Sat", "Nov", "Sun", "Saturday", "Sunday", "November", "English"}
+KEEP = {"Orderboard", "http", "kg", "km", "min", "Sat", "Nov", "Sun", "Saturday", "Sunday", "November", "English"}
 
 
 def test_a_page_says_nothing_but_texts_and_data(pseudo: Renderer) -> None:
     for order, audience in product(orders(), ("track", "delegate")):
         html = pseudo.track_page(order, NOW, token="0", position="0:1", audience=audience, bay="1", note="")
         assert unmarked(html) == [], (order.stage, order.fulfilment, order.flags, order.arrival)
+    for fixes, kind in product(RIDES, ("delivery", "last_mile")):
+        for flags in ((), ("late",), ("returning",)):
+            html = pseudo.track_page(shaped("in_transit", kind, flags, ""), NOW, token="0", position="0:1", fixes=fixes)
+            assert unmarked(html) == [], (kind, flags, fixes)
     others = [
         pseudo.ended_page("en"),
         pseudo.someone_page(
