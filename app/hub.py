@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -88,6 +88,7 @@ class Hub:
         self._stalled: dict[Mailbox, tuple[int, float]] = {}  # progress when last seen to grow, and when that was
         self._closed: Counter[int] = Counter()
         self._tally = Tally()
+        self._fresh: set[Mailbox] = set()
 
     # Who watches
 
@@ -108,12 +109,14 @@ class Hub:
         mailbox.socket.on_close = partial(self._ended, mailbox)
         room = self._groups.setdefault(group, Group())
         mailbox.enter(room)
+        self._fresh.add(mailbox)
         if len(room) == 1:
             self.on_watched(group)
 
     def leave(self, mailbox: Mailbox) -> None:
         room = self._groups.get(mailbox.group)
         mailbox.leave()
+        self._fresh.discard(mailbox)
         self._stalled.pop(mailbox, None)
         if room is not None and not room:
             del self._groups[mailbox.group]
@@ -124,6 +127,11 @@ class Hub:
         self.leave(mailbox)
         if mailbox.seat is not None:
             mailbox.seat.free()
+
+    def newcomers(self) -> set[Mailbox]:
+        """Who has joined since this was last asked."""
+        fresh, self._fresh = self._fresh, set()
+        return fresh
 
     def watched(self, group: str) -> bool:
         return group in self._groups
@@ -166,10 +174,10 @@ class Hub:
         for mailbox in self.members(group):
             mailbox.close(code)
 
-    def seated(self, kind: str) -> dict[str, list[Mailbox]]:
-        """The sockets that a session or a link (a screen's too) opened, by its id."""
+    def seated(self, kind: str, among: Iterable[Mailbox] | None = None) -> dict[str, list[Mailbox]]:
+        """The sockets that a session or a link (a screen's too) opened, by its id; of all, or `among` these."""
         found: dict[str, list[Mailbox]] = {}
-        for mailbox in self.members():
+        for mailbox in self.members() if among is None else among:
             for name, who in mailbox.seat.keys if mailbox.seat is not None else ():
                 if name == kind:
                     found.setdefault(who, []).append(mailbox)

@@ -19,9 +19,9 @@ from app.errors import Fatal, Problem
 from app.settings import Settings
 from app.store.audit import Audit
 from app.store.clients import commands
-from app.store.people import ROLES, People, User
+from app.store.people import NAME_MOST, ROLES, People, User
 from app.web.pins import checked_pin, wrong
-from app.web.staff import HASHER, PASSWORD_LEAST
+from app.web.staff import PASSWORD_LEAST, sealed
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[None]]
 
@@ -42,12 +42,14 @@ async def user_add(settings: Settings, args: argparse.Namespace) -> None:
     password = sys.stdin.readline().rstrip("\n") if args.password_stdin else getpass("Password: ")
     if len(password) < PASSWORD_LEAST:
         raise Fatal(f"The password needs {PASSWORD_LEAST} characters or more.")
+    if args.name != args.name.strip() or not args.name.isprintable() or not 0 < len(args.name) <= NAME_MOST:
+        raise Fatal(f"A name has 1 to {NAME_MOST} letters, and no blanks around them.")
     if not args.store and args.role != "admin":
         raise Fatal("Name at least one --store; only an admin sees all.")
     for store in args.store:
         if store not in settings.stores:
             raise Fatal(f"There is no store {store!r} in the config.")
-    user = User(args.name, args.role, tuple(args.store), HASHER.hash(password))
+    user = User(args.name, args.role, tuple(args.store), sealed(password))
 
     async def save(people: People, audit: Audit) -> None:
         was = await people.user(user.name)
@@ -62,7 +64,7 @@ async def user_add(settings: Settings, args: argparse.Namespace) -> None:
 
 async def user_pin(settings: Settings, args: argparse.Namespace) -> None:
     said = sys.stdin.readline().strip() if args.pin_stdin else getpass("PIN (empty: none): ")
-    pin = HASHER.hash(checked_pin(said)) if said else ""
+    pin = sealed(checked_pin(said)) if said else ""
 
     async def change(people: People, audit: Audit) -> None:
         if await people.change(args.name, pin=pin) is None:

@@ -1,10 +1,12 @@
 """Who may stay: open sockets whose session, link or screen has ended are closed, whichever node was told so.
 
-The control channel says at once what to look at again, the number of its notices that one was missed; and every now
-and then all are looked at, for what ends by itself."""
+The control channel says at once what to look at again, the number of its notices that one was missed. Who has just
+joined is looked at once more, for what ended between being let in and joining; and now and then all are, for what ends
+by itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import Final, TypeVar
 
 import structlog
@@ -30,6 +32,7 @@ REVOKED: Final = 4403
 TRACK: Final = "track:"  # how the groups of tracking pages begin; those of screens are other ones
 
 T = TypeVar("T")
+Seated = dict[str, list[Mailbox]]  # by the id of what opened them
 
 
 class Doorman:
@@ -50,8 +53,9 @@ class Doorman:
     async def _listen(self) -> None:
         while True:
             try:
-                async for notice in self._control.hear():
-                    await self._noticed(notice)
+                async with aclosing(self._control.hear()) as notices:
+                    async for notice in notices:
+                        await self._noticed(notice)
             except (Away, *FAILURES) as error:
                 log.warning("the control channel is away", why=type(error).__name__)
             self._doubt = True
@@ -70,11 +74,15 @@ class Doorman:
         while True:
             await asyncio.sleep(COMPARE)
             looks += 1
+            fresh = self._hub.newcomers()
             try:
                 self._doubt |= looks % SWEEP == 0 or await self._control.number() != self._heard
                 if self._doubt:
                     await self._caught_up()
+                elif fresh:
+                    await self.look(among=fresh)
             except Away as error:
+                self._doubt = True
                 log.warning("who may stay is unknown", why=str(error))
 
     async def _caught_up(self) -> None:
@@ -83,15 +91,14 @@ class Doorman:
         await self.look()
         self._heard, self._doubt = number, False
 
-    async def look(self, kind: str = "", who: str = "") -> None:
-        """Closes the sockets that may not stay: of a kind and an id, or all."""
+    async def look(self, kind: str = "", who: str = "", among: Iterable[Mailbox] | None = None) -> None:
+        """Closes the sockets that may not stay: of a kind and an id, or all, or `among` these."""
         if kind in ("", "session", "user"):
-            await self._sessions(who if kind == "session" else "")
+            await self._sessions(_wanted(self._hub.seated("session", among), who if kind == "session" else ""))
         if kind in ("", "link", "screen"):
-            await self._links_and_screens(who)
+            await self._links_and_screens(_wanted(self._hub.seated("link", among), who))
 
-    async def _sessions(self, who: str) -> None:
-        seated = _wanted(self._hub.seated("session"), who)
+    async def _sessions(self, seated: Seated) -> None:
         standing = await _each(list(seated), self._people.standing)
         users = {mark: user for part in standing for mark, user in part.items()}
         for mark, mailboxes in seated.items():
@@ -102,8 +109,7 @@ class Doorman:
                 elif not user.sees(mailbox.group.partition(":")[2]):
                     mailbox.close(REVOKED)
 
-    async def _links_and_screens(self, who: str) -> None:
-        seated = _wanted(self._hub.seated("link"), who)
+    async def _links_and_screens(self, seated: Seated) -> None:
         links = [name for name, mailboxes in seated.items() if mailboxes[0].group.startswith(TRACK)]
         screens = sorted(seated.keys() - set(links))
         ended = [*await _each(links, self._links.ended), *await _each(screens, self._screens.ended)]
@@ -112,7 +118,7 @@ class Doorman:
                 mailbox.close(REVOKED)
 
 
-def _wanted(seated: dict[str, list[Mailbox]], who: str) -> dict[str, list[Mailbox]]:
+def _wanted(seated: Seated, who: str) -> Seated:
     return {name: mailboxes for name, mailboxes in seated.items() if who in ("", name)}
 
 

@@ -1,6 +1,6 @@
 """What open sockets have to be asked about again: told to every node, by the transaction that has changed it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from msgspec import Struct
@@ -33,7 +33,7 @@ class Control(Ask):
         """Of the last notice."""
         return int(await self.ask("GET", "ob:control:n") or 0)
 
-    async def hear(self) -> AsyncIterator[Notice]:
+    async def hear(self) -> AsyncGenerator[Notice]:
         """Only a hint: a broken link is mended without a word but this one's first, and what was said meanwhile is
         gone. The number tells."""
         async with self._listener.pubsub() as line:

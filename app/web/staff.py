@@ -3,6 +3,7 @@
 import asyncio
 from secrets import token_urlsafe
 from typing import Annotated, Any, Final
+from unicodedata import normalize
 
 import structlog
 from argon2 import PasswordHasher
@@ -115,14 +116,19 @@ async def proven(known: str, secret: str) -> bool:
 
 def _verify(known: str, secret: str) -> bool:
     try:
-        return HASHER.verify(known, secret)
+        return HASHER.verify(known, normalize("NFC", secret))
     except (VerificationError, InvalidHashError):
         return False
 
 
 async def hashed(secret: str) -> str:
     async with _hashing:
-        return await asyncio.to_thread(HASHER.hash, secret)
+        return await asyncio.to_thread(sealed, secret)
+
+
+def sealed(secret: str) -> str:
+    """The hash to keep. One keyboard says "é" in one letter and another in two: both are the same password."""
+    return HASHER.hash(normalize("NFC", secret))
 
 
 @post("/logout", status_code=303)

@@ -155,3 +155,20 @@ async def test_a_session_that_ends_by_itself_closes_too(
             for mark in client.smembers("ob:sessions:mara"):
                 client.pexpire(b"ob:session:" + mark, 50)
             await closes(socket, 4401)
+
+
+async def test_who_is_let_in_while_being_signed_out_does_not_stay(nodes: list[Served], redis_url: str) -> None:
+    """The session ends after it was looked at and before the socket is heard of: no notice finds that one."""
+    secret = signed_in(nodes[0])
+    site = nodes[1].house.site
+    join = site.relay.join_board
+
+    async def late(*args: object, **more: object) -> None:
+        with redis.Redis.from_url(redis_url) as client:
+            client.delete(*(b"ob:session:" + mark for mark in client.smembers("ob:sessions:mara")))
+        await join(*args, **more)  # type: ignore[arg-type]
+
+    site.relay.join_board = late  # type: ignore[method-assign]
+    cookie = {"Cookie": f"orderboard={secret}"}
+    async with connect(f"{nodes[1].ws}/live/board/68", origin=nodes[1].base, additional_headers=cookie) as socket:  # type: ignore[arg-type]
+        await closes(socket, 4401)
