@@ -146,6 +146,7 @@ def distance(metres: float, tag: str) -> str:
     small, large, name = (YARD, MILE, "yard mile") if miles(tag) else (1.0, 1000.0, "meter kilometer")
     near, far = name.split()
     if metres < NEAR * small:
-        return format_unit(max(round(metres / small / 50) * 50, 50), f"length-{near}", "short", locale=tag)
-    figure = metres / large
-    return format_unit(figure, f"length-{far}", "short", format="#,##0.0" if figure < 10 else "#,##0", locale=tag)
+        figure, unit, form = max(round(metres / small / 50) * 50.0, 50.0), near, "0"
+    else:
+        figure, unit, form = metres / large, far, "#,##0.#" if metres < 10 * large else "#,##0"
+    return format_unit(figure, f"length-{unit}", "short", format=form, locale=tag).replace(" ", "\u00a0")
