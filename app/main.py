@@ -16,9 +16,8 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler
@@ -26,7 +25,6 @@ from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -41,7 +39,7 @@ from app.hub import Hub, Limits
 from app.intake import Intake, Told
 from app.orders import MANUAL, Order
 from app.relay import Reads, Relay
-from app.render import EDITION, STATIC, Feed, Renderer
+from app.render import Feed, Renderer
 from app.services.doorman import Doorman
 from app.services.oidc import Oidc
 from app.services.work import Shelves, Work
@@ -67,6 +65,7 @@ from app.web import (
     account,
     api,
     board,
+    files,
     follow,
     health,
     held,
@@ -270,9 +269,8 @@ def _app(
             *staff.HANDLERS,
             *account.HANDLERS,
             *sso.HANDLERS,
-            *_static(),
         ],
-        middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("gzip", gzip_compress_level=6))],
+        middleware=[DefineMiddleware(CompressionMiddleware, config=CompressionConfig("brotli", brotli_quality=5))],
     )
     return Litestar(
         [
@@ -282,6 +280,7 @@ def _app(
             *health.HANDLERS,
             *pictures.HANDLERS,
             *tiles.HANDLERS,
+            *files.HANDLERS,
         ],
         dependencies={
             "site": Provide(lambda: site, sync_to_thread=False),
@@ -300,21 +299,6 @@ def _app(
         request_max_body_size=1_000_000,
         logging_config=None,
     )
-
-
-def _static() -> list[Router]:
-    """What pages load: for ever under the edition's name; asked for again each time under the plain one."""
-    forever = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
-    ways = ((f"/static/{EDITION}", forever), ("/static", CacheControlHeader(no_cache=True)))
-    return [
-        create_static_files_router(path, directories=[STATIC], cache_control=kept, after_request=_secured, name=path)
-        for path, kept in ways
-    ]
-
-
-def _secured(response: Response[Any]) -> Response[Any]:
-    response.headers.update(HEADERS)
-    return response
 
 
 @contextlib.asynccontextmanager

@@ -2,9 +2,15 @@
 
 import sys
 
-from bench import board, fanout, polls, way
+from bench import board, fanout, phone, polls, way
 
-PARTS = {"fanout": fanout.main, "way": way.main, "polls": polls.main, "board": board.main}
+PARTS = {
+    "fanout": fanout.main,
+    "way": way.main,
+    "polls": polls.main,
+    "board": board.main,
+    "phone": phone.main,
+}
 
 for name in sys.argv[1:] or PARTS:
     PARTS[name]()

@@ -2,8 +2,6 @@
 
 import { inLanguage } from "./lang.js";
 import { now, say } from "./live.js";
-import * as near from "./near.js";
-import { soon } from "./poll.js";
 
 const AGAIN = 4000; // ms between two tries
 const SLOW = 8000; // ms for one try
@@ -66,13 +64,21 @@ export function settle() {
     if (input.type === "radio") input.checked = said === null ? input.defaultChecked : input.value === said;
     else if (document.activeElement !== input) input.value = said ?? input.defaultValue;
   }
-  near.settle(page);
+  settleNear();
   leave();
 }
 
 // ---- sending ----
 
 let sending = false;
+let near = null; // the part that asks the phone where it is, once somebody has tapped on that
+
+function settleNear() {
+  const box = page.querySelector(".near");
+  if (!box || !navigator.geolocation) return;
+  box.hidden = false;
+  near?.settle(box);
+}
 
 function tell(text) {
   box.hidden = !text;
@@ -109,7 +115,7 @@ function sent(what) {
   draft.bay = draft.vehicle = null;
   history.replaceState(null, "", inLanguage(path));
   tell("");
-  soon(); // the news comes over the socket; where there is none, it is asked for
+  document.dispatchEvent(new Event("live:soon")); // the news comes over the socket; where there is none, it is asked for
 }
 
 function drop(why) {
@@ -119,13 +125,17 @@ function drop(why) {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const fields = [...new FormData(form, event.submitter), ["near", near.said()]];
+  const fields = [...new FormData(form, event.submitter), ["near", near?.said() ?? ""]];
   keep(kept, JSON.stringify({ fields, at: now() }));
   tell(note.dataset.sending);
   send();
 });
 
-near.listen(page, say);
+page.addEventListener("click", async ({ target }) => {
+  if (!target.closest(".near button")) return;
+  near ??= await import("./near.js");
+  near.ask(page, say);
+});
 addEventListener("online", send);
 setInterval(send, AGAIN);
 if (recall(kept)) tell(note.dataset.unsent);

@@ -22,30 +22,28 @@ function judged(box, coords) {
   return metres(box, coords) <= Number(box.dataset.within) + coords.accuracy ? "near" : "far";
 }
 
-/** Shows what is known; to be called after each swap. */
-export function settle(page) {
-  const box = page.querySelector(".near");
-  if (!box || !navigator.geolocation) return;
-  box.hidden = false;
+/** Shows what is known, in new markup too. */
+export function settle(box) {
   box.querySelector("button").disabled = asking;
   if (told) box.querySelector("p").textContent = told;
 }
 
-function answer(page, say, is) {
-  asking = false;
-  word = is;
-  told = page.querySelector(".near")?.dataset[is || "none"] ?? "";
-  settle(page);
-  if (told) say(told);
+/** Asks the phone; `say` tells it to who can't see. */
+export function ask(page, say) {
+  const box = page.querySelector(".near");
+  if (!box || asking) return;
+  asking = true;
+  settle(box);
+  const done = (fix) => answer(page, say, fix.coords ? judged(box, fix.coords) : "");
+  navigator.geolocation.getCurrentPosition(done, done, { enableHighAccuracy: true, timeout: PATIENCE, maximumAge: 30000 });
 }
 
-export function listen(page, say) {
-  page.addEventListener("click", ({ target }) => {
-    const box = target.closest(".near button")?.parentElement;
-    if (!box || asking) return;
-    asking = true;
-    settle(page);
-    const done = (fix) => answer(page, say, fix.coords ? judged(box, fix.coords) : "");
-    navigator.geolocation.getCurrentPosition(done, done, { enableHighAccuracy: true, timeout: PATIENCE, maximumAge: 30000 });
-  });
+function answer(page, say, is) {
+  const box = page.querySelector(".near");
+  asking = false;
+  word = is;
+  if (!box) return;
+  told = box.dataset[is || "none"];
+  settle(box);
+  say(told);
 }

@@ -2,7 +2,6 @@
 
 import { apart, stop, took } from "./live.js";
 
-const AFTER = 4000; // ms without a connection until it begins
 const EVERY = 15000;
 const MOST = 60000;
 const SLOW = 10000; // ms for one answer
@@ -14,7 +13,7 @@ let asking = false;
 
 /** To be called every second. */
 export function poll() {
-  if (asking || document.hidden || apart() < AFTER || Date.now() < next) return;
+  if (asking || document.hidden || Date.now() < next) return;
   asking = true;
   ask().catch(() => {
     pause = Math.min(pause * 1.5, MOST);
@@ -25,9 +24,9 @@ export function poll() {
 }
 
 /** Not later than now: something has happened. */
-export function soon() {
+function soon() {
   next = 0;
-  poll();
+  if (apart()) poll();
 }
 
 async function ask() {
@@ -50,3 +49,4 @@ async function ask() {
 
 addEventListener("online", soon);
 document.addEventListener("visibilitychange", soon);
+document.addEventListener("live:soon", soon);

@@ -1,8 +1,7 @@
 // The customer's page: fresh or not, clocks, and what stays as the reader left it. It works without any of this.
 
 import { forget, settle } from "./checkin.js";
-import { clocks, now, start, stop } from "./live.js";
-import { poll } from "./poll.js";
+import { apart, clocks, now, start, stop } from "./live.js";
 
 const page = document.getElementById("track");
 const store = document.getElementById("store").textContent;
@@ -57,11 +56,24 @@ function lapse() {
 
 addEventListener("pageshow", lapse);
 
+// ---- without a connection: then the view is asked for, by a part that most pages never need ----
+
+const ALONE = 4000; // ms without a connection
+
+let poll = null;
+
+async function alone() {
+  if (apart() < ALONE) return;
+  poll ??= await import("./poll.js").catch(() => null);
+  poll?.poll();
+}
+
+document.addEventListener("live:soon", alone);
 name();
 lapse();
 way();
 start(() => {
   lapse();
-  poll();
+  alone();
   map?.grow();
 });

@@ -348,13 +348,19 @@ def test_no_screen_has_inline_script_style_or_handlers(render: Renderer) -> None
 
 
 def test_every_name_of_ours_that_a_page_links_to_exists(render: Renderer) -> None:
-    icons = (STATIC / "icons.svg").read_text()
     for html in [*screens(render, "word"), *(render.track(o, NOW) for o in day())]:
         for name, value in Reader(html).attributes:
             if name in ("href", "src") and value.startswith("/static/"):
                 path, _, icon = value.removeprefix(f"/static/{EDITION}/").partition("#")
                 assert (STATIC / path).is_file(), value
-                assert not icon or f'id="{icon}"' in icons, value
+                assert not icon or f'id="{icon}"' in (STATIC / path).read_text(), value
+
+
+def test_the_few_icons_of_customers_are_those_of_the_staff() -> None:
+    few, all_of_them = ((STATIC / f"{name}.svg").read_text() for name in ("glyphs", "icons"))
+    symbols = re.findall(r"<symbol.*?</symbol>", few, re.DOTALL)
+    assert len(symbols) > 20
+    assert not [symbol for symbol in symbols if symbol not in all_of_them]
 
 
 def test_ids_are_unique_on_each_page(render: Renderer) -> None:
