@@ -15,6 +15,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 
+from app import metrics
 from app.store.people import SESSION_FOR, User
 from app.web.device import device
 from app.web.guesses import network
@@ -56,6 +57,7 @@ async def enter(
     name, password = data.get("username", "").strip()[:64], data.get("password", "")
     after = own_path(data.get("next", "/"))
     if not await patient(site, request, name):
+        metrics.SIGN_INS.labels("slowed").inc()
         return page(site, "Too many tries. Wait five minutes, or ask an admin for a new password.", after, 429)
     user = await site.people.user(name) if name else None
     if not await fits(user, password) or user is None:
@@ -82,6 +84,7 @@ async def patient(site: Site, request: Call, name: str) -> bool:
 async def refused(site: Site) -> None:
     """Notes it, without the name that was tried: people type their password into the wrong field."""
     log.info("sign-in refused")
+    metrics.SIGN_INS.labels("refused").inc()
     if await site.people.tries("refusals noted", NOTED, 3600):
         await site.audit.note("", "sign_in_refused")
 
@@ -95,6 +98,7 @@ async def welcome(request: Call, site: Site, user: User, after: str, detail: str
     known = request.cookies.get(site.known_cookie, "")[:64] or token_urlsafe(24)
     await site.people.meet(known, user.name, KNOWN_FOR)
     await site.audit.note(user.name, "signed_in", detail=detail)
+    metrics.SIGN_INS.labels("done").inc()
     cookies = [cookie(site, site.cookie, secret, SESSION_FOR), cookie(site, site.known_cookie, known, KNOWN_FOR)]
     return Redirect(after, status_code=303, headers={**HEADERS, **PRIVATE}, cookies=cookies)
 

@@ -59,3 +59,5 @@ async def test_a_changed_account_is_signed_out_on_every_worker(tmp_path: Path) -
         assert "You have one." in (await client.get("/account")).text, "a new password leaves the PIN"
         await his.close()
     shop.stop()
+    log = (tmp_path / "log").read_text()
+    assert not [word for word in (PASSWORD, "another good one", "2580", "/live/board/68") if word in log]

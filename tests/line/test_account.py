@@ -380,6 +380,14 @@ def test_links_and_bodies_need_a_pin_too(shop: Shop, till: httpx2.Client) -> Non
     assert [deed[:2] for deed in shop.deeds()[:2]] == [("Zoë K", "link_revoked"), ("Zoë K", "link_made")]
 
 
+def test_a_stage_set_by_hand_needs_one_and_taking_it_back_none(shop: Shop, till: httpx2.Client) -> None:
+    path = "/board/68/orders/lola/a/stage"
+    assert till.post(path, data={"stage": "preparing"}).status_code == 403
+    assert till.post(path, data={"stage": "preparing"}, headers=with_pin("Zoë K")).status_code == 204
+    assert shop.deeds()[0] == ("Zoë K", "stage_set", "till")
+    assert till.post(path, data={"stage": ""}).status_code == 204
+
+
 def test_guessing_a_pin_is_slowed_and_ends(shop: Shop, till: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [handed_over(till, **with_pin("Zoë K", f"99{n}8")).status_code for n in range(6)]
     assert answers == [403] * 5 + [429]
