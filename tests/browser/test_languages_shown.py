@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from axe import clean
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from rig import SECRET, TOKEN, Served, free_port, settings_of
 
@@ -120,6 +121,7 @@ def test_nothing_is_wider_than_the_phone(shop: Shop, browser: Browser, lang: str
     ] == []
     sizes = [link.bounding_box() for link in page.locator(".langs a").all()]
     assert all(size is not None and size["height"] >= 44 for size in sizes)
+    clean(page)
     made.close()
 
 

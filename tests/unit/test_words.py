@@ -35,6 +35,7 @@ from app.orders import (
     Total,
 )
 from app.render import Renderer
+from app.render.assets import STATIC, TEMPLATES
 from app.render.local import day, distance, money, number, span, stamp
 from app.render.tongue import LOCALE, called, preferred, written
 from app.render.words import Words, words
@@ -371,3 +372,25 @@ def test_no_sentence_of_another_language_is_left(own: Renderer, heard: list[Orde
         said = own.track_page(order, NOW, token="0", position="0:1", lang=lang)
         assert f'<html lang="{lang}"' in said
         assert not sentences.findall(said), order
+
+
+def scripts(name: str) -> set[Path]:
+    """A page's own scripts, and what they import."""
+    found: set[Path] = set()
+    todo = re.findall(r'type="module" src="/static/([\w.]+)"', (TEMPLATES / name).read_text())
+    while todo:
+        path = STATIC / todo.pop()
+        if path not in found:
+            found.add(path)
+            todo += re.findall(r'(?:from|import|import\()\s*"\./([\w.]+)"', path.read_text())
+    return found
+
+
+def test_no_script_of_a_customers_page_brings_words_of_its_own() -> None:
+    found = set.union(*(scripts(f"{name}.html") for name in ("track", "someone", "sign", "ended")))
+    assert {"track.js", "checkin.js", "live.js", "lang.js", "sign.js", "someone.js"} <= {path.name for path in found}
+    for path in found:
+        code = re.sub(r"(?m)(?:^|\s)(?://|/\*).*$", "", path.read_text())
+        literals = ["".join(parts) for parts in re.findall(r'"([^"\n]*)"|`([^`]*)`', code)]
+        plain = [re.sub(r"\$\{[^}]*\}|[.#\[][\w-]+|:\w+", "", text) for text in literals]
+        assert not [text for text in plain if re.search(r"[A-Z][a-z]+ [a-z]{2,}", text)], path.name
