@@ -19,7 +19,7 @@ from app.errors import Fatal, Problem
 from app.settings import Settings
 from app.store.audit import Audit
 from app.store.clients import commands
-from app.store.people import NAME_MOST, ROLES, People, User
+from app.store.people import NAME_MOST, ODD, ROLES, People, User, proper
 from app.web.pins import checked_pin, wrong
 from app.web.staff import PASSWORD_LEAST, sealed
 
@@ -42,8 +42,10 @@ async def user_add(settings: Settings, args: argparse.Namespace) -> None:
     password = sys.stdin.readline().rstrip("\n") if args.password_stdin else getpass("Password: ")
     if len(password) < PASSWORD_LEAST:
         raise Fatal(f"The password needs {PASSWORD_LEAST} characters or more.")
-    if args.name != args.name.strip() or not args.name.isprintable() or not 0 < len(args.name) <= NAME_MOST:
-        raise Fatal(f"A name has 1 to {NAME_MOST} letters, and no blanks around them.")
+    if not proper(args.name):
+        raise Fatal(
+            f"{args.name!r} can't be an account's name: 1 to {NAME_MOST} characters, none of {' '.join(sorted(ODD))}"
+        )
     if not args.store and args.role != "admin":
         raise Fatal("Name at least one --store; only an admin sees all.")
     for store in args.store:

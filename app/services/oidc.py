@@ -20,7 +20,7 @@ from msgspec import Struct
 from app.errors import Away, Forbidden, Forged
 from app.settings import Oidc as Config
 from app.settings import safe
-from app.store.people import NAME_MOST, ROLES, Guest
+from app.store.people import ROLES, Guest, proper
 
 log = structlog.get_logger()
 
@@ -126,7 +126,7 @@ class Oidc:
     def _guest(self, claims: Mapping[str, Any]) -> Guest:
         config = self._config
         name = claims.get(config.name_claim)
-        if not isinstance(name, str) or not name.strip().isprintable() or not 0 < len(name.strip()) <= NAME_MOST:
+        if not isinstance(name, str) or not proper(name.strip()):
             raise Forbidden(f"Your account there has no name that can be used here ({config.name_claim}).")
         said = claims.get(config.claim)
         values = said if isinstance(said, list) else [said]

@@ -13,6 +13,8 @@ from app.store.control import told
 
 SESSION_FOR: Final = 12 * 3600  # seconds from sign-in
 NAME_MOST: Final = 64  # characters
+ODD: Final = frozenset("/\\?#%<>\"'")  # not in a name: it is part of addresses
+TAKEN: Final = frozenset({"api", "board", "command line", "customer", "delegate"})  # who else does things, in ledgers
 ROLES: Final = ("staff", "manager", "admin")
 
 
@@ -59,6 +61,12 @@ _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _USER: Final = msgspec.msgpack.Decoder(User)
 _SESSION: Final = msgspec.msgpack.Decoder(Session)
 _TOKEN: Final = msgspec.msgpack.Decoder(Token)
+
+
+def proper(name: str) -> bool:
+    """May an account be called so?"""
+    plain = 0 < len(name) <= NAME_MOST and name == name.strip() and name.isprintable()
+    return plain and not ODD & set(name) and name.lower() not in TAKEN
 
 
 def hashed(secret: str) -> str:
