@@ -19,8 +19,9 @@ from app.orders import Order
 from app.relay import Relay, moment
 from app.render import Renderer
 from app.render.trip import mark, place
+from app.render.way import going
 from app.settings import Store
-from app.trips import Fix, Trip
+from app.trips import Fix
 
 log = structlog.get_logger()
 
@@ -184,20 +185,15 @@ class Couriers:
             await self._begin(store, now)
         keys = self._boards[store]
         orders = await self._reads.orders(sorted(keys)) if keys else {}
-        going = self._going(store, orders.values(), now)
-        keys.intersection_update(order.key for order, _ in going)
-        marks = tuple((order.rev, trip.fix and trip.fix.at, mark(trip, now)) for order, trip in going)
+        under_way = going(self._stores[store], orders.values(), self._fixes, now)
+        keys.intersection_update(key for key, order in orders.items() if trips.delivering(order))
+        marks = tuple((order.rev, trip.fix and trip.fix.at, mark(trip, now)) for order, trip in under_way)
         position = self._relay.position(store)
         again = bool(keys) and self._turn % AGAIN == 0
         if position is not None and (marks != self._shown.get(store) or again):
             self._shown[store] = marks
-            content = self._render.way(self._render.couriers(self._stores[store], going, now))
+            content = self._render.way(self._render.couriers(self._stores[store], under_way, now))
             self._hub.deliver(f"board:{store}", position, {"way": Fragment(moment(now), content)})
-
-    def _going(self, store: str, orders: Iterable[Order], now: float) -> list[tuple[Order, Trip]]:
-        home = place(self._stores[store])
-        made = ((order, trips.trip(order, self._fixes.get(order.key, ()), home, now)) for order in orders)
-        return [(order, trip) for order, trip in made if trip is not None and order.store == store]
 
     async def _begin(self, store: str, now: float) -> None:
         snapshot = await self._reads.board(store, now)

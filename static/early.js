@@ -15,5 +15,6 @@
   if (hide?.length) root.dataset.hide = hide.join(" ");
   if (kind || systems?.length || marks?.length) root.dataset.sifting = "soon";
   if (!kept("hints").rail) root.dataset.hint = "rail";
+  if (kept("way").open && matchMedia("(min-width: 761px)").matches) root.dataset.way = "";
   root.dataset.tab = history.state?.tab ?? "now";
 })();

@@ -71,7 +71,7 @@ function open(id) {
 const KEYS = {
   "?": show, j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
   ArrowRight: () => side(1), ArrowLeft: () => side(-1), "/": search, x: clear, d: density,
-  f: () => open("filter"), v: () => open("view"), s: () => open("sound"),
+  m: () => document.getElementById("way-button").click(), f: () => open("filter"), v: () => open("view"), s: () => open("sound"),
 };
 const ONCE = { c: () => act("claimed"), l: () => act("cannot_find"), h: () => act("handed_over"), u: undo };
 for (const [at, name] of names.slice(0, 6).entries()) KEYS[at] = () => lane(name);

@@ -133,15 +133,17 @@ async function lay(figure, state) {
 let loading = null;
 
 function library() {
-  const style = () => new Promise((done, failed) => {
-    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("map.css", import.meta.url).href, onload: done, onerror: failed });
-    document.head.append(link);
-  });
-  loading ??= Promise.all([style(), script("vendor/leaflet-1.9.4.js")]).catch((error) => {
+  loading ??= Promise.all([style("vendor/leaflet-1.9.4.css"), style("map.css"), script("vendor/leaflet-1.9.4.js")]).catch((error) => {
     loading = null;
     throw error;
   });
   return loading;
+}
+
+function style(path) {
+  return new Promise((done, failed) => {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL(path, import.meta.url).href, onload: done, onerror: failed }));
+  });
 }
 
 function script(path) {
@@ -248,7 +250,9 @@ function pinned(group, { lat, lng }) {
   svg.setAttribute("viewBox", "-26 -26 52 52");
   svg.append(shape);
   const icon = L.divIcon({ html: svg, className: `pin-on ${group.dataset.kind}`, iconSize: [52, 52] });
-  const pin = L.marker([lat, lng], { icon, keyboard: false, interactive: false, zIndexOffset: group.dataset.kind === "who" ? 1000 : 0 });
+  const found = group.dataset.spot.startsWith("o-"); // a card on this page
+  const pin = L.marker([lat, lng], { icon, keyboard: false, interactive: found, zIndexOffset: group.dataset.kind === "who" ? 1000 : 0 });
+  if (found) pin.on("click", () => document.dispatchEvent(new CustomEvent("map:pin", { detail: group.dataset.spot })));
   return pin.bindTooltip(document.createTextNode(group.dataset.words), { permanent: true, direction: "bottom", offset: [0, 14], className: "pin-words" });
 }
 

@@ -160,12 +160,14 @@ class Renderer:
         now: float,
         live: str,
         feeds: Iterable[Health] = (),
+        going: way.Going | None = None,
     ) -> str:
-        """`live`: the path of the board's socket. `feeds`: those whose orders may come here."""
+        """`live`: the path of the board's socket. `feeds`: those whose orders may come here. `going`: who is seen."""
         chips = self._chips(feeds, now)
         return self._env.get_template("board.html").render(
             lang="en", store=store, user=user, role=role, position=position, now=int(now), live=live,
             feeds=Markup(self._env.get_template("feeds.html").render(feeds=chips)), titles=TITLES,
+            way=Markup(self.couriers(store, going or [], now)),
             inner=Markup(self.board(store, cards)), today=today(now, store.zone, "en"),
             zone=zone_name(store.zone, "en"), as_of=exact(now, store.zone), words=words("en").page,
             several=len(self._stores) > 1, **toolbox(chips),
@@ -228,8 +230,8 @@ class Renderer:
         """Content that shows these chips."""
         return f'<hx-partial hx-target="#feeds" hx-swap="innerHTML">{inner}</hx-partial>'
 
-    def couriers(self, store: Store, going: Sequence[tuple[Order, trips.Trip]], now: float) -> str:
-        """The inside of the map beside a board: everybody on the way for the store."""
+    def couriers(self, store: Store, going: way.Going, now: float) -> str:
+        """The inside of the map beside a board: everybody on the way for the store who was seen."""
         ids = [card_id(order.key) for order, _ in going]
         return filled(self._way, {**way.shown(store, going, ids, now), "tiles": self._tiles})
 

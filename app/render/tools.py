@@ -36,6 +36,7 @@ KEYBOARD: Final = (
     (("X",), "Clear search and filters"),
     (("V",), "View: density and columns"),
     (("D",), "Comfortable or compact"),
+    (("M",), "Map of who is on the way"),
     (("S",), "Sound"),
     (("Esc",), "Close, or end the search"),
     (("?",), "This sheet"),

@@ -15,7 +15,9 @@ from app.errors import Away, Forbidden, Forged, Problem, Unknown
 from app.mailbox import Mailbox
 from app.orders import OrderEvent, Step
 from app.render import Health
+from app.render.way import going
 from app.store.people import User
+from app.trips import delivering
 from app.web import pins
 from app.web.api import moved
 from app.web.chips import feeding, health
@@ -52,6 +54,7 @@ async def board(request: Call, site: NamedDependency[Site], store: FromPath[str]
     now = site.clock()
     snapshot = await site.orders.board(store, now)
     made = (site.render.card(order, now) for order in snapshot.orders)
+    under_way = [order for order in snapshot.orders if delivering(order)]
     page = site.render.board_page(
         site.store(store),
         [card for card in made if card is not None],
@@ -61,8 +64,9 @@ async def board(request: Call, site: NamedDependency[Site], store: FromPath[str]
         now=now,
         live=f"/live/board/{store}",
         feeds=await healthy(site, store, now),
+        going=going(site.store(store), under_way, await site.positions.read(order.key for order in under_way), now),
     )
-    return Response(page, media_type="text/html", headers=dict(PRIVATE))
+    return Response(page, media_type="text/html", headers={**PRIVATE, **site.mapped})
 
 
 async def healthy(site: Site, store: str, now: float) -> list[Health]:

@@ -8,15 +8,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe import clean
 from mapping import Asked, pmtiles, recording_proxy, tile_server
 from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from rig import Served, free_port, settings_of
 
 from app.orders import Destination, OrderEvent, Promise, Shopper
+from app.store.people import User
 from app.trips import Fix
+from app.web.staff import HASHER
 
 LIVE = 'html[data-live="live"]'
+PASSWORD = "a password for tests"
 PHONE = {"width": 390, "height": 844}
 SHOP, DOOR = (37.7599, -122.4148), (37.7710, -122.4282)
 WAY = [(37.7640 + i * 0.0004, -122.4190 - i * 0.0005) for i in range(9)]
@@ -231,6 +235,67 @@ def test_a_position_turns_hollow_and_then_is_not_shown(redis_url: str, watched: 
         expect(page.locator(".draw .who")).to_have_count(0)
         expect(page.locator("figcaption")).to_contain_text("has not been heard for 5 min")
         expect(page.locator(".range")).to_be_visible()
+
+
+def signed_in(town: Town, page: Page) -> None:
+    people = town.served.house.site.people
+    town.served.call(people.save(User("mara", "staff", ("68",), HASHER.hash(PASSWORD))))
+    page.goto(f"{town.served.base}/board/68")
+    page.fill("[name=username]", "mara")
+    page.fill("[name=password]", PASSWORD)
+    page.click("form button")
+    page.wait_for_selector(LIVE)
+
+
+def test_beside_the_board(redis_url: str, watched: Callable[..., Watched]) -> None:
+    """Open and closed as the device had it, moving, and a way to each card."""
+    seen = watched()
+    with town(redis_url, map_tiles="none") as made:
+        for ref in ("o1", "o2"):
+            made.stage("in_transit", ref)
+        made.seen(0, ref="o1")
+        page = seen.page
+        page.set_viewport_size({"width": 1440, "height": 900})
+        signed_in(made, page)
+        expect(page.locator("#way")).to_be_hidden()
+        page.keyboard.press("m")
+        expect(page.locator("#way-map .who")).to_have_count(1)
+        before = page.locator("#way-map .who").get_attribute("data-place")
+        made.seen(4, ref="o1")
+        made.seen(2, ago=100, ref="o2")
+        expect(page.locator("#way-map .who")).to_have_count(2)
+        expect(page.locator("#way-map .who.old")).to_have_count(1)
+        assert page.locator("#way-map .who:not(.old)").get_attribute("data-place") != before
+        expect(page.locator(".way-list li")).to_have_count(2)
+        assert "Harrison" not in page.locator("#way").inner_text()
+        clean(page, "#way")
+        page.locator(".way-list a").first.click()
+        assert page.evaluate("document.activeElement.closest('[data-lane]').dataset.lane") == "courier"
+        page.reload()
+        page.wait_for_selector(LIVE)
+        expect(page.locator("#way-map .who").first).to_be_visible()
+        made.stage("fulfilled", "o1")
+        expect(page.locator("#way-map .who")).to_have_count(1)
+        page.locator("[data-way-close]").click()
+        expect(page.locator("#way")).to_be_hidden()
+        assert seen.others(made) == set()
+
+
+def test_a_map_under_way_says_it_to_everybody(redis_url: str, watched: Callable[..., Watched]) -> None:
+    seen = watched()
+    with tile_server() as (tiles, _), town(redis_url, map_tiles=tiles) as made:
+        made.stage("in_transit")
+        made.seen(4)
+        seen.page.goto(made.link())
+        seen.page.wait_for_selector(".streets.on")
+        clean(seen.page, "#trip-map", "#trip-hero", "#trip-when")
+        assert seen.page.locator(".streets").get_attribute("aria-label") in seen.page.locator("figcaption").inner_text()
+        seen.page.locator(".streets").focus()
+        box = seen.page.locator(".pin-on.door").bounding_box()
+        seen.page.get_by_role("button", name="Zoom in").click()
+        seen.page.wait_for_function(
+            "y => Math.abs(document.querySelector('.pin-on.door').getBoundingClientRect().y - y) > 5", arg=box["y"]
+        )  # type: ignore[index]
 
 
 def test_without_scripts_the_map_is_drawn(redis_url: str, watched: Callable[..., Watched]) -> None:

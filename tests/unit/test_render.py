@@ -12,7 +12,6 @@ import pytest
 from msgspec import structs
 from msgspec.structs import replace
 
-from app import trips
 from app.orders import (
     ITEM_STATES,
     LANES,
@@ -33,7 +32,7 @@ from app.orders import (
     Stamp,
     Total,
 )
-from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Health, Renderer, card_id
+from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Health, Renderer, card_id, way
 from app.render.escape import escape
 from app.render.ledger import Call, Line, Link
 from app.settings import Notice, Store
@@ -283,12 +282,12 @@ def courier(render: Renderer, store: Store, value: str) -> list[str]:
         destination=Destination(value, 37.7710, -122.4282),
     )  # fmt: skip
     trails = [[Fix(37.7668, -122.4224, NOW - age)] for age in (10.0, 100.0, 400.0)]
-    trip = trips.trip(away, trails[0], (37.7599, -122.4148), NOW)
-    assert trip is not None
+    under_way = way.going(store, [away], {away.key: trails[0]}, NOW)
+    assert under_way
     return [
         *(render.trip(away, NOW, fixes, audience=who) for fixes, who in product(trails, ("track", "delegate"))),
         *(render.track(away, NOW, fixes=fixes) for fixes in trails),
-        render.couriers(store, [(away, trip)], NOW),
+        render.couriers(store, under_way, NOW),
         render.couriers(store, [], NOW),
     ]
 
