@@ -26,7 +26,9 @@ from app.settings import Store
 from app.trips import Trip
 
 MASKED: Final = frozenset({"canceled", "rejected", "failed", "returned"})
-CALLING: Final = frozenset({"unseen", "cannot_find", "customer_missing"})
+CALLING: Final = frozenset(
+    {"unseen", "cannot_find", "customer_missing", "delivery:customer_missing", "last_mile:customer_missing"}
+)
 COUNTING: Final = ("preparing", "preparing+", "reviewing", "reviewing+")
 HEADLINED: Final = ("customer_missing", "on_hold", "returning")
 
@@ -102,7 +104,8 @@ def sentence(order: Order, seen: View) -> str:
         return "seen" if arrival.shown_at is not None else "unseen" if late else "here"
     for flag in HEADLINED:
         if flag in order.flags and order.stage not in MASKED:
-            return flag
+            name = f"{order.fulfilment}:{flag}"
+            return name if name in seen.words.said else flag
     stage = "fulfilled" if order.stage == "closed" else order.stage
     if stage == "placed" and "in_review" in order.flags:
         return "in_review"
@@ -110,13 +113,16 @@ def sentence(order: Order, seen: View) -> str:
 
 
 def _staged(order: Order, stage: str, seen: View) -> str:
-    group = "pickup" if order.fulfilment in PICKUPS else order.fulfilment
-    for name in (f"{order.fulfilment}:{stage}", f"{group}:{stage}"):
-        if name in seen.words.said and (stage != "ready" or order.code):
+    group, said = "pickup" if order.fulfilment in PICKUPS else order.fulfilment, seen.words.said
+    names = (f"{order.fulfilment}:{stage}", f"{group}:{stage}", stage)
+    more = order.flags if order.code else (*order.flags, "")  # what stands after "~"
+    for name in (f"{name}~{one}" for name in names for one in more):
+        if name in said:
+            return name
+    for name in names[:2]:
+        if name in said:
             return name
     known = order.shopper is not None and bool(order.shopper.name)
-    if stage == "ready" and group == "pickup":
-        return "pickup:staged"
     return stage + "+" if known and stage + "+" in seen.words.said else stage
 
 
@@ -151,15 +157,15 @@ def _lead(order: Order, name: str, lead: str, values: dict[str, str | Markup], s
     if name == "unseen" and not seen.store.phone:
         return Markup(seen.words.said["unseen_here"][1])
     told = reason(order, seen)
-    if told and (name in MASKED or name in HEADLINED):
-        ended = fill("{told}", {"told": told if told[-1] in ".!?…" else told + "."})
-        return ended if name in MASKED else ended + " " + fill(lead, values)
+    bare = name.rpartition(":")[2]
+    if told and (bare in MASKED or bare in HEADLINED):
+        return fill("{told}", {"told": told if told[-1] in ".!?…" else told + "."}) + " " + fill(lead, values)
     if name.endswith("fulfilled") and arrival is not None and arrival.ended_at and arrival.ended_at - arrival.at >= 1:
         return fill(seen.words.said["waited"][1], {"long": spelled(arrival.ended_at - arrival.at, seen)})
     if name in ("here", "seen", "claimed", "cannot_find") and arrival is not None and arrival.bay:
         return seen.words.say("in_bay", bay=arrival.bay) + " " + fill(lead, values)
-    if "late" in order.flags and order.end is None and name not in HEADLINED:
-        return Markup(seen.words.said["late"][1])
+    if "late" in order.flags and order.end is None and bare not in HEADLINED:
+        return Markup(f"{seen.words.said['late'][1]} {fill(lead, values)}")
     return fill(lead, values)
 
 
@@ -189,6 +195,6 @@ def notes(order: Order, seen: View) -> list[tuple[str, str, Markup]]:
     step = (seen.words.backs.get(back.stage) or seen.words.trail.get(back.stage)) if back is not None else None
     if back is not None and step and order.end is None:
         notes.append(("changed", "undo-2", seen.words.say("back", when=seen.when(back.at), step=step)))
-    if "payment_failed" in order.flags:
+    if "payment_failed" in order.flags and order.fulfilment != "in_store":  # there it is the headline
         notes.append(("late", "circle-x", Markup(seen.words.small["payment_failed"])))
     return notes

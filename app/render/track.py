@@ -126,6 +126,10 @@ def _checkin(order: Order, seen: View) -> SimpleNamespace | None:
         return None
     arrival = order.arrival
     state = arrival.state if arrival else ""
+    if state == "" and "customer_missing" in order.flags:
+        state = "cannot_find"
+    elif state == "" and order.stage == "arrived":
+        state = "on_my_way"
     return SimpleNamespace(
         mode={"": "first", "on_my_way": "way", "cannot_find": "ask"}.get(state, "wait"),
         here=may_be_here(order, seen.now),

@@ -166,14 +166,25 @@ BAD: Final[dict[str, str]] = {
     "returned": _("Went back"),
 }
 
-# headline and lead by stage; `pickup:` and `delivery:` go before the plain stage, `+` where a shopper is known
+# Headline and lead by stage. `pickup:` and `delivery:` go before the plain stage, `~flag` after it before the stage
+# alone (`~`: there is no code), `+` where a shopper is known, `@` where it is known when.
 SAID: Final[dict[str, tuple[str, str]]] = {
     "cart": (_("Your order is not placed yet."), _("Finish it where you began it.")),
+    "cart~payment_entered": (
+        _("Your payment is being confirmed."),
+        _("The shop gets your order next. Nothing for you to do."),
+    ),
+    "in_store:cart": (_("You are in the shop."), _("Take what you like and walk out. Your receipt comes here.")),
     "placed": (_("We’ve got your order."), _("The shop will confirm it next. Nothing for you to do.")),
     "confirmed": (_("Your order is confirmed."), _("Picking has not begun yet. Nothing for you to do.")),
     "assigned": (_("Your order has a shopper."), _("Picking has not begun yet. Nothing for you to do.")),
     "assigned+": (_("We’ve got your order."), _("<b>{who}</b> will shop it for you. Nothing for you to do.")),
-    "pickup:preparing": (_("We are packing your order."), _("You can check here when it is ready.")),
+    "placed~rescheduled": (_("Your order has a new time."), _("The shop will confirm it next. Nothing for you to do.")),
+    "confirmed~rescheduled": (_("Your order has a new time."), _("Picking has not begun yet. Nothing for you to do.")),
+    "assigned~rescheduled": (_("Your order has a new time."), _("Picking has not begun yet. Nothing for you to do.")),
+    "last_mile:confirmed": (_("Your order is confirmed."), _("A courier is found for it next. Nothing for you to do.")),
+    "last_mile:assigned": (_("A courier will bring your order."), _("They fetch it from the shop next.")),
+    "pickup:preparing": (_("We are packing your order."), _("Once it is ready, you can check in here.")),
     "preparing": (_("We are picking your items."), _("Next, we pack it and a courier brings it to you.")),
     "preparing+": (_("{who} is picking your items."), _("Next, it is packed and brought to you.")),
     "reviewing": (_("We are settling the last items."), _("Some of what you asked for has to be replaced.")),
@@ -185,12 +196,19 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     "picked": (_("Your items are picked."), _("They are being packed, then a courier brings them to you.")),
     "pickup:staged": (_("Your order is packed."), _("It is almost ready for you.")),
     "staged": (_("Your order is packed."), _("It waits for a courier.")),
+    "staged~courier_assigned": (_("Your order is packed."), _("A courier is on the way to the shop.")),
     "curbside:ready": (
         _("Your order is ready."),
         _("Stay in the car when you come, and tell us your code <b>{code}</b>."),
     ),
+    "curbside:ready~": (
+        _("Your order is ready."),
+        _("Stay in the car when you come, and tell us here that you have come."),
+    ),
+    "pickup:ready~": (_("Your order is ready."), _("Come in when it suits you and give your name.")),
     "pickup:ready": (_("Your order is ready."), _("Come in when it suits you and give your code <b>{code}</b>.")),
     "ready": (_("Your order is packed."), _("It waits for a courier.")),
+    "ready~courier_assigned": (_("Your order is packed."), _("A courier is on the way to the shop.")),
     "courier_at_store": (_("The courier is at the shop."), _("Your order leaves in a moment.")),
     "arrived": (_("You are here."), _("We are bringing your order to you.")),
     "in_transit": (_("Your order is on its way."), _("It has left the shop.")),
@@ -202,13 +220,33 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     "fulfilled": (_("Delivered."), _("Everything is yours. Thank you.")),
     "fulfilled@": (_("Delivered {when}."), _("Everything is yours. Thank you.")),
     "in_store:fulfilled": (_("Thank you for coming."), _("Your receipt is settled.")),
+    "in_store:fulfilled~payment_failed": (
+        _("Your payment did not go through."),
+        _("The shop will be in touch. Nothing for you to do now."),
+    ),
+    "in_store:fulfilled~reviewed": (
+        _("Thank you for coming."),
+        _("Your receipt was looked at again. What you see is final."),
+    ),
+    "in_store:on_hold": (_("Your receipt is being looked at again."), _("You see here what comes of it.")),
     "in_store:picked": (_("You have left the shop."), _("Your receipt follows in a few minutes.")),
     "canceled": (_("Your order was cancelled."), _("Nothing more will happen with it.")),
     "rejected": (_("The shop could not take your order."), _("Nothing more will happen with it.")),
-    "failed": (_("Your order did not go through."), _("Nothing more will happen with it.")),
-    "returned": (_("Your order went back to the shop."), _("It was not handed over.")),
+    "failed": (
+        _("Your order did not go through."),
+        _("Nothing more will happen with it. Order again if you still want it."),
+    ),
+    "returned": (
+        _("Your order went back to the shop."),
+        _("It was not handed over. The shop can tell you what comes next."),
+    ),
     "on_hold": (_("Your order is on hold."), _("We are sorting it out and will go on as soon as we can.")),
-    "returning": (_("Your order is going back to the shop."), _("It could not be handed over.")),
+    "returning": (
+        _("Your order is going back to the shop."),
+        _("It could not be handed over. The shop can tell you what comes next."),
+    ),
+    "delivery:customer_missing": (_("The courier can’t find you."), _("Go to the door if you can, or call the shop.")),
+    "last_mile:customer_missing": (_("The courier can’t find you."), _("Go to the door if you can, or call the shop.")),
     "customer_missing": (_("We can’t find you."), _("Your order is with us. Please call the shop.")),
     "late": ("", _("It runs later than promised. We are sorry.")),
     "in_review": (_("We’ve got your order."), _("The shop is checking it first. Nothing for you to do.")),
