@@ -197,11 +197,13 @@ class Intake:
         if change.changed:  # what nobody is told of may not change what a card says
             order.house = self.house(order)
         seen = attention(order, event.heard)
+        # Also what came too late to be seen was heard: it may end "no news".
+        told = change.changed or (old is not None and attention(old, event.heard).code != seen.code)
         moved = old is not None and old.store != order.store
         whole = replace(
             write,
             order=order,
-            changed=change.changed,
+            changed=told,
             left=(old.store or NOWHERE) if moved and old else "",
             state=_state(order, old, moved),
             due=_due(due_at(order, seen, event.heard)),

@@ -5,12 +5,14 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import httpx2
 import msgspec
 import pytest
 from rig import TOKEN, WAIT, Served, free_port, housed, settings_of
+from test_relay import Screen
 from websockets.asyncio.client import ClientConnection, connect
 
 from app.orders import Entry, Item, Mark, Order, OrderEvent, Promise, Stamp, Step, attention
@@ -208,3 +210,106 @@ async def test_a_new_config_reaches_open_orders(redis_url: str) -> None:
             assert (await later.site.orders.heads(["68"])).seqs["68"] == seq + 1  # told once
             due = await later.site.orders.due(["lola:1"])
             assert due["lola:1"] == pytest.approx(begins - HOUR)
+
+
+# ---- whatever happens, and whenever: what was pushed is what a fresh page shows ----
+
+
+class Still:
+    """A clock that moves only when it is told to."""
+
+    now = 1_795_300_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def pair(redis_url: str) -> Iterator[tuple[Still, list[Served]]]:
+    still = Still()
+    nodes = [Served(settings(show_before=30), redis_url, still).start() for _ in range(2)]
+    yield still, nodes
+    for node in nodes:
+        node.stop()
+
+
+FIGURES = re.compile(r'<b>[^<]*</b><span class="unit">[^<]*|(?<=data-ago=")[^<]*|<rect class="(?:needle|wait)[^>]*>')
+
+
+def said(card: str) -> str:
+    """A card without what the page itself keeps up to date: clocks, ages, how far the needle is."""
+    return FIGURES.sub("", card)
+
+
+def truth(node: Served, now: float) -> dict[str, str]:
+    site = node.house.site
+    made = (site.render.card(order, now) for order in node.call(site.orders.board("68", now)).orders)
+    return kept({card.id: card.html.strip() for card in made if card is not None}, now)
+
+
+def kept(cards: dict[str, str], now: float) -> dict[str, str]:
+    """What ended an hour ago the page takes off by itself: the Done lane counts for an hour."""
+    early = now < Still.now + HOUR
+    return {name: said(card) for name, card in cards.items() if early or 'data-lane="done"' not in card}
+
+
+STAGES = ("placed", "confirmed", "assigned", "preparing", "preparing", "picked", "staged", "ready", "fulfilled")
+
+
+def happening(rng: Random, now: float) -> OrderEvent:
+    ref = str(rng.randrange(9))
+    match rng.randrange(7):
+        case 0:
+            by_hand = {"policy": "hand", "name": "by hand", "by": "sam", "stage": rng.choice((*STAGES, None))}
+            return event(ref, heard=now, digest="", store=None, code=None, fulfilment=None, **{**by_hand})
+        case 1 | 2:
+            step = Step(rng.choice(("on_my_way", "here", "here", "claimed", "cannot_find", "handed_over")), "1")
+            return event(ref, heard=now, digest="", policy="local", name=step.state, by="sam", arrival=step)
+        case 3:
+            return event(ref, heard=now, at=now, flags=(rng.choice(("on_hold", "late", "rescheduled")),))
+        case 4:
+            left = rng.randrange(12)
+            goods = tuple(Item(str(n), state="pending" if n < left else "found", asked=n == 11) for n in range(12))
+            return event(ref, heard=now, at=now, items=goods, whole=True)
+        case _:
+            end, at = now + rng.randrange(-300, 7200), now - rng.choice((0, 0, 900))
+            return event(ref, heard=now, at=at, stage=rng.choice(STAGES), promised=Promise(end - 900, end))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_what_was_pushed_is_what_a_fresh_page_shows(pair: tuple[Still, list[Served]], seed: int) -> None:
+    still, nodes = pair
+    rng, screens, codes = Random(seed), [Screen(), Screen()], set[str]()
+    async with asyncio.TaskGroup() as tasks:
+        watching = [tasks.create_task(screen.watch(node)) for screen, node in zip(screens, nodes, strict=True)]
+        late = 0  # how often the clock alone had to move something
+        for _ in range(14):
+            for _ in range(8):
+                node = rng.choice(nodes)
+                await asyncio.to_thread(node.call, node.house.site.intake.take(happening(rng, still.now)))
+            still.now += rng.choice((5, 21, 61, 130, 290, 950))
+            async with asyncio.timeout(5 * WAIT):
+                while True:
+                    wanted = await asyncio.to_thread(truth, nodes[0], still.now)
+                    shown = [kept(screen.cards, still.now) for screen in screens]
+                    if shown == [wanted, wanted]:
+                        break
+                    late += 1
+                    await asyncio.sleep(0.05)
+            codes |= set(re.findall(r'data-lane="(\w+)"', "".join(wanted.values())))
+        for task in watching:
+            task.cancel()
+    assert late > 0, "the clock moved nothing"
+    assert codes >= {"waiting", "needs", "new", "later", "picking", "ready", "done"}
+
+
+async def test_a_word_that_comes_too_late_still_ends_no_news(redis_url: str) -> None:
+    async with housed(redis_url) as house:
+        intake, now = house.site.intake, time.time()
+        await intake.take(event(stage="preparing", heard=now - 2000, at=now - 2000))
+        await intake.touch("lola:1", now)
+        before = (await house.site.orders.heads(["68"])).seqs["68"]
+        outcome = await intake.take(event(stage="placed", heard=now, at=now - 3000))
+        assert (outcome.verdict, outcome.order.version) == ("late", 1)
+        assert attention(outcome.order, now).code == ""
+        assert (await house.site.orders.heads(["68"])).seqs["68"] == before + 1  # boards are told
