@@ -14,6 +14,8 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from hypothesis import given
+from hypothesis import strategies as st
 from test_providers import FILES, PROVIDERS, play
 
 from app import errors, render
@@ -168,6 +170,11 @@ def test_one_o_clock_has_its_own_article() -> None:
 )
 def test_the_language_that_is_asked_for_most_is_taken(asked: str, lang: str) -> None:
     assert preferred(asked) == lang
+
+
+@given(st.text() | st.text("aeilpsvn-;,=q.0123456789* "))
+def test_no_header_breaks_the_choice(asked: str) -> None:
+    assert preferred(asked) in LANGUAGES
 
 
 def test_languages_are_called_what_they_call_themselves() -> None:
