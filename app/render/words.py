@@ -251,7 +251,7 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     "late": ("", _("It runs later than promised. We are sorry.")),
     "in_review": (_("We’ve got your order."), _("The shop is checking it first. Nothing for you to do.")),
     "on_my_way": (_("See you soon."), _("The shop knows that you are coming.")),
-    "here": (_("We have your check-in."), _("It is on its way to the shop’s screens.")),
+    "here": (_("We have your check-in."), _("Your check-in is on its way to the shop’s screens.")),
     "unseen": (_("We have your check-in. Nobody has seen it yet."), _("A call is quicker now.")),
     "seen": (_("We saw you {when}."), _("Somebody is about to bring your order out.")),
     "claimed": (_("We saw you {when}. {who} is bringing it out."), _("Stay where you are.")),
