@@ -27,7 +27,7 @@ export function* cards() {
 export const inNow = (card) => card.dataset.lane === "waiting" || card.dataset.lane === "needs";
 export const alarm = (card) => card.classList.contains("unclaimed") || card.dataset.alarm !== undefined;
 
-const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+const plain = (text) => text.normalize("NFD").replace(/[\p{M}.,]/gu, "").toLowerCase();
 
 function known(card) {
   if (!folded.has(card)) folded.set(card, plain(card.dataset.find));
@@ -64,17 +64,17 @@ export function sift(some = cards()) {
   }
   if (is) root.dataset.sifting = "";
   else delete root.dataset.sifting;
-  sum(is);
+  sum(is, fits);
   for (const list of lists.values()) list.toggleAttribute("data-empty", ![...list.children].some((card) => !card.hidden));
 }
 
 /** How many fit, and what to do where none does. */
-function sum(is) {
+function sum(is, fits) {
   told.hidden = !is;
   none.hidden = true;
   if (!is) return;
   const all = [...cards()].filter((card) => !ASIDE.includes(card.dataset.lane) || !card.hidden);
-  const shown = all.filter((card) => !card.hidden && !card.classList.contains("dim"));
+  const shown = all.filter(fits);
   write(told.querySelector("span"), `${shown.length} of ${all.length}`);
   const hide = (root.dataset.hide ?? "").split(" ");
   const here = shown.filter((card) => !inNow(card) && !hide.includes(card.dataset.lane));
@@ -136,7 +136,7 @@ for (const button of toggles) {
 for (const button of document.querySelectorAll("[data-clear]")) {
   button.addEventListener("click", () => {
     clear();
-    if (!button.checkVisibility()) find.focus();
+    if (!button.checkVisibility()) document.querySelector('[popovertarget="filter"]').focus();
   });
 }
 find.addEventListener("input", () => sift());

@@ -85,11 +85,12 @@ def _who(
     """Whose order it is, of which kind, and where it is from."""
     kind, icon, words = KINDS.get(fulfilment, KINDS["delivery"])
     shape, letter, label = mark
-    code, name = code or ref[-6:], initial(customer.name if customer else None)
+    full = (customer.name if customer else None) or ""
+    code, name = code or ref[-6:], initial(full)
     phone = (customer.phone or "")[-4:] if customer else ""
     return {
         "id": card_id(f"{source}:{ref}"), "kind": kind, "kind_icon": icon, "kind_words": words, "shape": shape,
-        "letter": letter, "label": label, "code": code, "name": name, "find": f"{code} {name} {phone}".lower(),
+        "letter": letter, "label": label, "code": code, "name": name, "find": f"{code} {full} {phone}".lower(),
         "source": source, "path": f"{quote(source, safe='')}/{quote(ref, safe='')}",
     }  # fmt: skip
 
