@@ -41,7 +41,7 @@ from app.render.assets import STATIC, TEMPLATES
 from app.render.local import day, distance, money, number, span, stamp
 from app.render.tongue import LOCALE, called, preferred, written
 from app.render.words import Words, words
-from app.settings import LANGUAGES, Store
+from app.settings import LANGUAGES, Store, check
 from app.trips import Fix
 from app.web import track as page
 
@@ -175,6 +175,12 @@ def test_the_language_that_is_asked_for_most_is_taken(asked: str, lang: str) -> 
 @given(st.text() | st.text("aeilpsvn-;,=q.0123456789* "))
 def test_no_header_breaks_the_choice(asked: str) -> None:
     assert preferred(asked) in LANGUAGES
+
+
+def test_a_store_in_a_language_that_we_do_not_speak_stops_the_start() -> None:
+    table = {"id": "1", "name": "1", "timezone": "UTC", "language": "tlh"}
+    with pytest.raises(errors.Fatal, match=r"stores\.1\.language must be one of en, es, pl, sv"):
+        check({"stores": [table]}, {}, {})
 
 
 def test_languages_are_called_what_they_call_themselves() -> None:
