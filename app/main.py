@@ -42,6 +42,7 @@ from app.relay import Reads, Relay
 from app.render import Feed, Renderer
 from app.services.doorman import Doorman
 from app.services.oidc import Oidc
+from app.services.lights import Lights
 from app.services.work import Shelves, Work
 from app.settings import Settings, load
 from app.store.audit import Audit
@@ -63,6 +64,7 @@ from app.store.rates import Rates
 from app.store.screens import Screens
 from app.web import (
     account,
+    admin,
     api,
     board,
     files,
@@ -136,7 +138,8 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
     doorman = Doorman(hub, Control(client, listener), site.people, site.links, site.screens)
     beside = (relay.run, hub.run, couriers.run, doorman.run, chips.run, Lapse(site).run, partial(_gauged, hub))
-    house = House(app, front(app, hooks), site, work, (*beside, *work.runs))
+    lights = Lights(hub, site.screens, clock)
+    house = House(app, front(app, hooks), site, work, (*beside, lights.run, *work.runs))
     return house
 
 
@@ -262,6 +265,7 @@ def _app(
             *ledger.HANDLERS,
             *manual.HANDLERS,
             *today.HANDLERS,
+            *admin.HANDLERS,
             *track.HANDLERS,
             *someone.HANDLERS,
             *signs.HANDLERS,

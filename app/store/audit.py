@@ -61,10 +61,11 @@ class Audit(Ask):
         )
 
     async def page(
-        self, *, stores: Collection[str] | None = None, cursor: str = "", count: int = 50
+        self, *, stores: Collection[str] | None = None, who: str | None = None, cursor: str = "", count: int = 50
     ) -> tuple[list[Deed], str]:
-        """The newest first, of these stores (None: of all, and those of no store), before `cursor` (an entry's id); and
-        where to go on, "" at the end. A page may be short of `count` and still have a next one."""
+        """The newest first, of these stores (None: of all, and those of no store), done by `who` or in their session,
+        before `cursor` (an entry's id); and where to go on, "" at the end. A page may be short of `count` and still
+        have a next one."""
         found: list[Deed] = []
         looked = 0
         while looked < SCAN_MOST:
@@ -72,7 +73,7 @@ class Audit(Ask):
             for number, row in rows:
                 cursor = number.decode()
                 deed = msgspec.structs.replace(_DEED.decode(row[b"d"] if isinstance(row, dict) else row[1]), id=cursor)
-                if stores is None or deed.store in stores:
+                if (stores is None or deed.store in stores) and (who is None or who in (deed.who, deed.via)):
                     found.append(deed)
                     if len(found) == count:
                         return found, cursor

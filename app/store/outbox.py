@@ -80,6 +80,9 @@ class Outbox(Leased):
         """Calls that need a person, the latest first."""
         return await self._read([key.decode() for key in await self.ask("ZREVRANGE", DEAD, 0, count - 1)])
 
+    async def one(self, key: str) -> Outgoing | None:
+        return next(iter(await self._read([key])), None)
+
     async def replay(self, key: str, now: float) -> bool:
         """Tries a call that needed a person once more, from the beginning. False where there is no such call."""
         if await self.ask("ZSCORE", DEAD, key) is None:

@@ -10,6 +10,9 @@ from app.store.ask import Ask
 from app.store.control import told
 from app.store.links import hashed
 
+SEEN: Final = "ob:screens:seen"
+ON: Final = 60.0  # seconds after which a screen that nobody has told of is off
+
 
 class Screen(Struct, frozen=True):
     """`kind` is tv (for the staff) or ready (for customers); `id` is what staff see and revoke."""
@@ -56,6 +59,16 @@ class Screens(Ask):
         rows = await self.ask("MGET", *("ob:screenid:" + name for name in screens)) if screens else []
         return {name for name, row in zip(screens, rows, strict=True) if row is None}
 
+    async def saw(self, screens: list[str], now: float) -> None:
+        """These are on."""
+        if screens:
+            await self.ask("HSET", SEEN, *(word for name in screens for word in (name, repr(now))))
+
+    async def seen(self, screens: list[str]) -> dict[str, float]:
+        """When each was last on; those that never were are left out."""
+        rows = await self.ask("HMGET", SEEN, *screens) if screens else []
+        return {name: float(row) for name, row in zip(screens, rows, strict=True) if row is not None}
+
     async def revoke(self, screen: Screen) -> None:
         """Tells all nodes, so that it goes dark."""
         mark = await self.ask("GET", "ob:screenid:" + screen.id)
@@ -64,5 +77,6 @@ class Screens(Ask):
                 ("DEL", "ob:screen:" + mark.decode()),
                 ("DEL", "ob:screenid:" + screen.id),
                 ("SREM", f"ob:s:{screen.store}:screens", screen.id),
+                ("HDEL", SEEN, screen.id),
                 told("screen", screen.id),
             )

@@ -9,6 +9,7 @@ from itertools import product
 import jinja2.runtime
 import markupsafe
 import pytest
+from desks import desks
 from msgspec import structs
 from msgspec.structs import replace
 
@@ -263,7 +264,12 @@ def screens(render: Renderer, value: str) -> list[str]:
         *(wall(own, store, pane, value) for pane in own.panes),
         *courier(own, store, value),
         own.page("raw", text=value),
+<<<<<<< HEAD
         own.page("login", error=value, note=value, next=value),
+=======
+        own.page("login", error=value, next=value, note=value),
+        *(own.page("pin", names=names, user=value, least=4, most=8) for names in ([value, value], [])),
+>>>>>>> d917ebf (Behind the boards: feeds, quarantine with replay, links, screens, people, and who did what)
         own.page("stores", stores=[store], user=value, role=value),
         own.page("error", status=404, title=value, detail=value, again=True),
         own.ended_page("en"),
@@ -272,6 +278,7 @@ def screens(render: Renderer, value: str) -> list[str]:
         own.someone_page(
             filled(value), NOW, token=value, links=[(value, value, NOW)], full=False, note=value, lang="en"
         ),
+        *desks(own, store, value, NOW),
     ]
 
 
@@ -333,7 +340,7 @@ def test_every_template_is_rendered_by_these_tests(monkeypatch: pytest.MonkeyPat
         jinja2.FileSystemLoader, "get_source", lambda self, env, name: (seen.add(name), load(self, env, name))[1]
     )
     screens(renderer(), "word")
-    assert seen == {path.name for path in TEMPLATES.iterdir()}
+    assert seen == {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html")}
 
 
 def test_no_screen_has_inline_script_style_or_handlers(render: Renderer) -> None:
