@@ -41,8 +41,8 @@ from app.orders import MANUAL, Order
 from app.relay import Reads, Relay
 from app.render import Feed, Renderer
 from app.services.doorman import Doorman
-from app.services.oidc import Oidc
 from app.services.lights import Lights
+from app.services.oidc import Oidc
 from app.services.work import Shelves, Work
 from app.settings import Settings, load
 from app.store.audit import Audit

@@ -97,25 +97,19 @@ RULES: dict[str, str] = {
     "GET /pictures/{name}": "open",
     "GET /readyz": "open",
     "GET /screen/{token}": "key",
-    "GET /static/{edition}/{file_path}": "open",
-    "GET /static/{file_path}": "open",
     "GET /t/{token}": "key",
-    "GET /t/{token}/app.webmanifest": "key",
     "GET /t/{token}/arrival": "key",
     "POST /t/{token}/arrival": "key",
     "GET /t/{token}/app.webmanifest": "key",
     "GET /t/{token}/someone": "key",
     "GET /t/{token}/view": "key",
     "POST /t/{token}/someone": "key",
-<<<<<<< HEAD
-=======
-    "GET /t/{token}/view": "key",
->>>>>>> d917ebf (Behind the boards: feeds, quarantine with replay, links, screens, people, and who did what)
     "GET /tiles.pmtiles": "open",
     "SOCKET /live/board/{store}": "socket",
     "SOCKET /live/screen/{token}": "socket",
     "SOCKET /live/track/{token}": "socket",
     "MOUNT /hooks": "mount",
+    "MOUNT /static": "mount",
 }
 ANSWERS_WITHOUT_ONE = {"GET /t/{token}/arrival"}  # leads back to the page, whatever the key is worth
 PROBLEM = {"HX-Request": "true"}  # what a script of ours sends: it gets the problem, where a person is sent to sign in

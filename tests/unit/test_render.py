@@ -264,12 +264,8 @@ def screens(render: Renderer, value: str) -> list[str]:
         *(wall(own, store, pane, value) for pane in own.panes),
         *courier(own, store, value),
         own.page("raw", text=value),
-<<<<<<< HEAD
-        own.page("login", error=value, note=value, next=value),
-=======
-        own.page("login", error=value, next=value, note=value),
+        own.page("login", error=value, next=value, note=value, sso={"label": value}),
         *(own.page("pin", names=names, user=value, least=4, most=8) for names in ([value, value], [])),
->>>>>>> d917ebf (Behind the boards: feeds, quarantine with replay, links, screens, people, and who did what)
         own.page("stores", stores=[store], user=value, role=value),
         own.page("error", status=404, title=value, detail=value, again=True),
         own.ended_page("en"),
