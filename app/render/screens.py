@@ -7,7 +7,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from app.orders import PICKUPS, RANK, Attention, Order, counted, deadline, forecast, met, tally, went_back
-from app.render.cards import BACK, STAGES, Chip, Where, so_far, unanswered, wait_level
+from app.render.cards import BACK, STAGES, Chip, Where, so_far, wait_level
 from app.render.lanes import reached
 from app.render.times import age, ago, since, stamp, until
 from app.render.words import Words
@@ -36,7 +36,7 @@ def waiting(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
         "attention": "waiting", "level": level, "bay": (arrival.bay or "–")[:4], "tone": level or "here",
         "clock": ("since", int(arrival.at), since(arrival.at, where.now)),
         "icon": "triangle-alert" if alarm else "user-round" if by else "circle-dashed", "alarm": alarm,
-        "words": ["Nobody has seen this check-in"] if alarm else [f"{by} has it"] if by else ["Nobody yet"],
+        "words": ["Not seen yet"] if alarm else [f"{by} has it"] if by else ["Nobody yet"],
     }  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def _why(order: Order, seen: Attention, where: Where) -> tuple[str, list[str | M
         ends = forecast(order, where.now)
         return "hourglass", ["At risk", *([", done ~", stamp(ends, where.now, where.zone)] if ends else [])]
     if seen.code == "unanswered":
-        return "message-circle-question-mark", [f"No answer on {unanswered(order)}"]
+        return "message-circle-question-mark", [f"No answer on {order.asked}"]
     if seen.code == "quiet":
         return "circle-question-mark", ["No news for ", ago(order.heard, where.now)]
     return "user-round-search", ["Customer missing"]
