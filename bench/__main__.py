@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import board, fanout, phone, polls, way
+from bench import board, fanout, moving, phone, polls, way
 
 PARTS = {
     "fanout": fanout.main,
@@ -10,6 +10,7 @@ PARTS = {
     "polls": polls.main,
     "board": board.main,
     "phone": phone.main,
+    "moving": moving.main,
 }
 
 for name in sys.argv[1:] or PARTS:

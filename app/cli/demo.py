@@ -3,6 +3,7 @@ real HTTP, their side of every call included."""
 
 import asyncio
 import base64
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from app.sandbox.shop import Shop
 from app.sandbox.world import World
 from app.settings import Settings, Source, check
 from app.store.people import User
+from app.trips import delivering
 from app.web.staff import HASHER
 
 log = structlog.get_logger()
@@ -61,7 +63,6 @@ def config(data: Path, port: int, other: str) -> dict[str, Any]:
             "port": port,
             "public_url": f"http://localhost:{port}",
             "data_dir": str(data),
-            "map_tiles": "none",
             "api_token": TOKEN,
         },
         "stores": [MISSION, HARBOUR],
@@ -92,7 +93,8 @@ async def run(data: Path, *, port: int, seed: int, speed: float) -> None:
     systems = providers.load()
     world = World()
     async with play_other_side(world) as other:
-        settings = check(config(data, port, other), {}, {name: system.options for name, system in systems.items()})
+        told = {name: os.environ[name] for name in ("ORDERBOARD_MAP_TILES",) if name in os.environ}
+        settings = check(config(data, port, other), told, {name: system.options for name, system in systems.items()})
 
         async def beside(house: House) -> None:
             await _show(house, settings, world, seed, speed)
@@ -172,7 +174,8 @@ async def _greet(house: House, settings: Settings, password: str) -> None:
 
 async def _link(house: House, system: str, url: str) -> str | None:
     site = house.site
-    for order in (await site.orders.board("68", site.clock())).orders:
+    orders = (await site.orders.board("68", site.clock())).orders
+    for order in sorted(orders, key=lambda order: not delivering(order)):  # the one with a map, if there is one
         if order.provider == system and order.end is None and order.stage != "cart":
             _, token = await site.links.make(order.key, "customer", site.clock(), order.store)
             return f"{url}/t/{token}"
