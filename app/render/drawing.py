@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from app.render.local import MILE, YARD, distance, miles
-from app.trips import DEGREE, Point
+from app.trips import DEGREE, Point, metres
 
 LADDER: Final = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
 STEPS: Final = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)  # metres
@@ -21,6 +21,7 @@ YARDS: Final = tuple(yards * YARD for yards in (50, 100, 200, 500)) + tuple(
 )
 LETTER: Final = 6.6  # units that a letter is wide, about
 LINE: Final = 15.0
+CLOSER: Final = 0.3  # of the way from shop to door
 FINEST: Final = 0.8  # metres a unit: closer than that a position says less than it seems to
 ANGLES: Final = (225, 315, 135, 45, 200, 160, 340, 20, 250, 290, 110, 70)  # clockwise from north, for a ring's label
 
@@ -106,7 +107,7 @@ def _step(scale: float, steps: Sequence[float]) -> float:
 def picture(spots: Sequence[Spot], home: Point, tag: str, frame: Frame = PAPER) -> SimpleNamespace:
     """What a template needs: rings around `home`, spots with their labels, a scale bar. `tag`: the
     locale of its lengths."""
-    places = [spot.at for spot in spots]
+    places = _in_view(spots)
     steps = YARDS if miles(tag) else STEPS
     made = chart(home, places, frame, steps)
     step = _step(made.scale, steps)
@@ -118,7 +119,7 @@ def picture(spots: Sequence[Spot], home: Point, tag: str, frame: Frame = PAPER) 
     taken.append((bar[0] - 4, bar[1] - 18, bar[0] + step / made.scale + 4, bar[1] + 6))
     lines = [box for spot, at in placed if spot.kind == "who" for box in _along(at, made.put(home))]
     drawn = [_spot(spot, at, taken, lines, frame) for spot, at in placed]
-    taken += lines + [box for spot, at in placed if spot.kind == "shop" for box in _along(at, made.put(places[-1]))]
+    taken += lines + [box for spot, at in placed if spot.kind == "shop" for box in _along(at, made.put(spots[-1].at))]
     return SimpleNamespace(
         width=frame.width, height=frame.height, spots=drawn, north=_xy(north), bar=_xy(bar),
         bar_end=f"{bar[0] + step / made.scale:.1f}", bar_mid=f"{bar[0] + step / made.scale / 2:.1f}",
@@ -126,6 +127,14 @@ def picture(spots: Sequence[Spot], home: Point, tag: str, frame: Frame = PAPER) 
         home=next((spot.kind for spot in spots if spot.at == home), ""),
         rings=list(_rings(made.put(home), step, made.scale, taken, frame, tag)),
     )  # fmt: skip
+
+
+def _in_view(spots: Sequence[Spot]) -> list[Point]:
+    """The last of the way is seen closer: the shop then lies beyond the edge, and the line to it says where."""
+    at = {spot.kind: spot.at for spot in spots}
+    if len(at) == len(spots) == 3 and metres(at["door"], at["who"]) < CLOSER * metres(at["door"], at["shop"]):
+        return [at["door"], at["who"]]
+    return [spot.at for spot in spots]
 
 
 def _lines(drawn: Sequence[SimpleNamespace]) -> list[SimpleNamespace]:

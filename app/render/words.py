@@ -407,7 +407,7 @@ TRIP: Final[dict[str, str]] = {
     "of_door": _("{who} is <b>{far}</b> {way} of your door."),
     "of_shop": _("{who} is <b>{far}</b> {way} of the shop."),
     "shop_far": _("The shop is {far} away."),
-    "lost": _("Where {who} is has not been heard for {ago}."),
+    "lost": _("We have not heard where {who} is for {ago}."),
 }
 COMPASS: Final = (
     p_("1.2 km … of your door", "north"),

@@ -233,7 +233,7 @@ def test_a_position_turns_hollow_and_then_is_not_shown(redis_url: str, watched: 
         page.goto(made.link(ref="o2"))
         page.wait_for_selector(".draw .who")
         expect(page.locator(".draw .who")).to_have_count(0)
-        expect(page.locator("figcaption")).to_contain_text("has not been heard for 5 min")
+        expect(page.locator("figcaption")).to_contain_text("We have not heard where Dev is for 5 min")
         expect(page.locator(".range")).to_be_visible()
 
 
