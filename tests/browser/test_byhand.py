@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from axe import clean
 from playwright.sync_api import BrowserContext, Page, expect
 from rig import Served, free_port, settings_of
 from test_drawer import jane, sign_in
@@ -30,6 +31,7 @@ def board(served: Served, context: BrowserContext, faults: list[str]) -> Page:
 def test_a_new_order_by_keyboard(board: Page) -> None:
     board.keyboard.press("n")
     expect(board.get_by_label("Code", exact=True)).to_be_focused()
+    clean(board, "#entry")
     board.keyboard.type("B12")
     board.get_by_label("Items").fill("2 oat milk\nbread")
     board.get_by_label("Promised from").fill("2020-03-01T18:30")
@@ -55,6 +57,7 @@ def test_a_card_is_moved_in_its_drawer_and_back(served: Served, board: Page) -> 
     board.keyboard.press("Tab")
     expect(board.locator(".moves summary")).to_be_focused()
     board.keyboard.press("Enter")
+    clean(board, "#ledger")
     board.get_by_role("button", name="Ready", exact=True).press("Enter")
     card = board.locator('[data-cards="ready"] .card', has_text="G19")
     expect(card).to_contain_text("Moved by hand, mara")
@@ -77,6 +80,7 @@ def test_orders_for_later_are_counted_and_can_be_seen(served: Served, board: Pag
     expect(board.get_by_role("link", name="L1")).to_be_hidden()
     fold.locator("summary").press("Enter")
     expect(board.get_by_role("link", name="L1")).to_be_visible()
+    clean(board, "#later")
     fold.locator("summary").press("Enter")
     board.locator("#find").fill("L2")
     expect(board.get_by_role("link", name="L2")).to_be_visible()
