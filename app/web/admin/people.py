@@ -1,7 +1,6 @@
 """Staff accounts: who there is, what they may see, their passwords and sessions. Nobody changes their own role, and
 somebody stays an admin."""
 
-import re
 import secrets
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from msgspec import Struct
 
 from app.errors import Conflict, Invalid, Unknown
 from app.render import admin
-from app.store.people import ROLES, User
+from app.store.people import ROLES, User, proper
 from app.web import pins
 from app.web.desk import Call, done, frame, keeper, shown, zone_of
 from app.web.pins import checked_pin
@@ -23,8 +22,6 @@ from app.web.site import Site
 from app.web.staff import PASSWORD_LEAST, PASSWORD_MOST, hashed
 
 PATH: Final = "/admin/people"
-NAME: Final = re.compile(r"[^\s/\\?#%<>\"'][^/\\?#%<>\"'\x00-\x1f\x7f]{0,62}[^\s/\\?#%<>\"']|[^\s/\\?#%<>\"']")
-TAKEN: Final = frozenset({"api", "command line"})  # who else does things, in the trail
 
 Wishes = dict[str, Any]  # a form: a name given more than once has a list
 
@@ -107,8 +104,8 @@ def made_up() -> str:
 
 async def _wrong(site: Site, asked: Wish) -> str:
     """What stands in the way of such an account; empty where nothing does."""
-    if not NAME.fullmatch(asked.name) or not asked.name.isprintable() or asked.name in TAKEN:
-        return "A name has 1 to 64 characters, none of / \\ ? # % < > or quotes, and is neither api nor command line."
+    if not proper(asked.name):
+        return "A name has 1 to 64 characters, none of / \\ ? # % < > or quotes, and is not what programs are called."
     if await site.people.user(asked.name) is not None:
         return f"There is an account named {asked.name} already. Names are as they are written, capitals included."
     return _misplaced(site, asked) or (_weak(asked.password) if asked.password else "")
