@@ -12,8 +12,11 @@ from msgspec.structs import replace
 from rig import TOKEN, WAIT, Served, free_port, settings_of
 from websockets.asyncio.client import ClientConnection, connect
 
+from app.hub import Hub
+from app.mailbox import Fragment, Mailbox
 from app.orders import Destination, OrderEvent, Shopper
 from app.trips import Fix
+from app.wire import Sender
 
 pytestmark = pytest.mark.anyio
 
@@ -198,3 +201,25 @@ async def test_a_page_that_comes_later_is_told_at_once(shop: Served) -> None:
         page = await until(socket, bool)
     assert PLACE.search(page)
     assert "away." in page
+
+
+async def test_what_waits_for_a_slow_page_is_not_told_after_the_end() -> None:
+    """A position is superseded by the page's next state, though both wait for the same socket."""
+
+    async def send(_: object) -> None:
+        """Nobody reads."""
+
+    hub, socket = Hub(), Sender(send)
+    mailbox = Mailbox(socket)
+    hub.join("track:a", mailbox)
+    mailbox.open("e:1", "the page", {"track": 1, "trip": 5})
+    socket.congested = True
+    hub.deliver("track:a", "e:1", {"trip": Fragment(6, "on Main Street")})
+    hub.deliver("track:a", "e:2", {"track": Fragment(2, "delivered"), "trip": Fragment(7, "")})
+    socket.congested = False
+    mailbox.flush()
+    assert mailbox.position == "e:2"
+    written = socket.buffered()
+    hub.deliver("track:a", "e:2", {"trip": Fragment(4, "on Oak Street")})
+    assert socket.buffered() == written, "older than the page that was read"
+    assert written < len('{"id":"e:1","content":"the page"}{"id":"e:2","content":"delivered"}') + 10
