@@ -60,7 +60,7 @@ class View(Struct, frozen=True):
         return Markup("") if instant is None else exact(int(instant), self.zone, self.words.tag)
 
     def when(self, instant: float, name: str = "at", near: float | None = None) -> Markup:
-        """The instant within a sentence, as one of `words.MOMENTS`: "at 14:05", "on Sun, 22 Nov at 14:05". `near`:
+        """The instant within a sentence, as one of `phrases.MOMENTS`: "at 14:05", "on Sun, 22 Nov at 14:05". `near`:
         whose day goes without saying, if not today."""
         zone, tag = self.zone, self.words.tag
         day = dated(instant, self.now if near is None else near, zone, tag)

@@ -38,6 +38,7 @@ from app.orders import (
 )
 from app.render import Renderer
 from app.render.assets import STATIC, TEMPLATES
+from app.render.labels import ERRORS
 from app.render.local import day, distance, money, number, span, stamp
 from app.render.tongue import LOCALE, called, preferred, written
 from app.render.words import Words, words
@@ -115,7 +116,7 @@ def test_translations_fill_in_what_the_text_does(lang: str) -> None:
 def test_the_titles_of_problems_are_among_the_texts() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.Problem)]
     titles = {kind.title for kind in kinds if kind not in (errors.NotUnderstood,)}
-    assert titles == set(texts.ERRORS)
+    assert titles == set(ERRORS)
 
 
 def test_the_sentence_names_the_limit() -> None:
