@@ -27,9 +27,11 @@ function way() {
 }
 
 // Streets of another host need a page that was made with leave for it; who comes back gets one.
-document.addEventListener("visibilitychange", () => {
+document.addEventListener("visibilitychange", async () => {
   const link = page.querySelector(".streets-link");
-  if (!document.hidden && link && !("streets" in document.documentElement.dataset)) location.reload();
+  if (document.hidden || !link || "streets" in document.documentElement.dataset) return;
+  const there = await fetch(location.href).catch(() => null); // a page is better than the browser's word for none
+  if (there?.ok) location.reload();
 });
 
 document.addEventListener("htmx:after:swap", () => {

@@ -162,7 +162,9 @@ def test_a_tile_server_hears_of_tiles_and_of_our_origin_alone(redis_url: str, wa
         made.seen(0)
         page.wait_for_selector(".draw .who")
         assert asked == Asked(), "this page came without leave for streets"
-        page.get_by_role("link", name="Show streets").click()
+        expect(page.get_by_role("link", name="Show streets")).to_be_visible()
+        with page.expect_navigation():
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # somebody comes back to it
         page.wait_for_selector(".streets.on")
         expect(page.locator(".streets-link")).to_be_hidden()
         expect(page.locator(".pin-on")).to_have_count(3)
