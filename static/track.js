@@ -1,7 +1,7 @@
 // The customer's page: fresh or not, clocks, and what stays as the reader left it. It works without any of this.
 
 import { forget, settle } from "./checkin.js";
-import { apart, clocks, now, start, stop } from "./live.js";
+import { apart, clocks, now, say, start, stop } from "./live.js";
 
 const page = document.getElementById("track");
 const store = document.getElementById("store").textContent;
@@ -14,6 +14,22 @@ htmx.registerExtension("track", {
 function name() {
   const said = page.querySelector("h1")?.textContent;
   if (said) document.title = `${said.replace(/\.$/, "")} · ${store}`;
+}
+
+// ---- what is new is said once; of somebody on the way, not with every metre ----
+
+const BETWEEN = 30000; // ms between two words about the way
+
+let told = page.querySelector("h1")?.textContent;
+let toldAt = 0;
+
+function news() {
+  const hero = page.querySelector(".hero");
+  const headline = hero?.querySelector("h1").textContent;
+  if (!headline || headline === told || (hero.id && Date.now() - toldAt < BETWEEN)) return;
+  told = headline;
+  toldAt = Date.now();
+  say(`${headline} ${hero.querySelector(".lead").textContent}`);
 }
 
 // ---- the map, fetched only where there is one ----
@@ -37,6 +53,7 @@ document.addEventListener("visibilitychange", async () => {
 document.addEventListener("htmx:after:swap", () => {
   clocks();
   name();
+  news();
   settle();
   way();
 });
