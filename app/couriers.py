@@ -196,7 +196,13 @@ class Couriers:
             self._hub.deliver(f"board:{store}", position, {"way": Fragment(moment(now), content)})
 
     async def _begin(self, store: str, now: float) -> None:
+        """Only who was seen is looked after: most systems never say where anybody is."""
         snapshot = await self._reads.board(store, now)
-        self._boards[store] = {order.key for order in snapshot.orders if trips.delivering(order)}
-        if self._boards[store]:
-            self._merge(await self._reads.fixes(self._boards[store]))
+        keys = self._boards[store] = set()  # from here on, what is heard counts
+        try:
+            found = await self._reads.fixes([order.key for order in snapshot.orders if trips.delivering(order)])
+        except Away:
+            del self._boards[store]
+            raise
+        self._merge(found)
+        keys.update(found)
