@@ -22,7 +22,11 @@ KINDS: Final = {
     ".woff2": "font/woff2",
     ".md": "text/plain",
 }  # may be missing in a system's table
-REMARKS: Final = {".css": rb"/\*.*?\*/\s*", ".js": rb"(?m)^\s*//.*\n"}  # ours alone; a vendor's file stays as it is
+# What stays at home of our own files, a vendor's stay as they are: remarks, and the space that lines begin with.
+REMARKS: Final = {
+    ".css": re.compile(rb"/\*.*?\*/\s*|^[ \t]+", re.DOTALL | re.MULTILINE),
+    ".js": re.compile(rb"^[ \t]*(?://.*|/\*\*.*\*/)\n|^[ \t]+", re.MULTILINE),
+}
 TEXTS: Final = ("text/", "image/svg")
 FOREVER: Final = b"max-age=31536000, immutable"
 # What matters for a file; the rest of site.HEADERS is about pages, and would weigh more than some files do.
@@ -46,7 +50,7 @@ def kept(name: str) -> Kept:
     path = KNOWN[name]
     body = path.read_bytes()
     if path.suffix in REMARKS and not name.startswith("vendor/"):
-        body = re.sub(REMARKS[path.suffix], b"", body, flags=re.DOTALL if path.suffix == ".css" else 0)
+        body = REMARKS[path.suffix].sub(b"", body)
     kind = KINDS.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     bodies = {b"": body}
     if kind.startswith(TEXTS):
