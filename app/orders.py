@@ -700,7 +700,7 @@ def arrive(old: Order | None, event: OrderEvent, step: Step) -> Change:
         return _shown(old, event)
     if step.undo:
         return _undone(old, event, step)
-    if old.end is not None and step.state != "handed_over":
+    if old.end is not None and step.state in ("on_my_way", "here"):
         return Change(old, "refused", f"the order is {old.stage}", saved=False)
     if (was.state if was else None) not in MOVES.get(step.state, ()):
         return Change(old, "refused", f"{step.state} does not follow {was.state if was else 'nothing'}", saved=False)

@@ -142,6 +142,18 @@ def test_nobody_arrives_for_no_order_or_an_ended_one() -> None:
     assert apply(order(), step("sleeping")).verdict == "refused"
 
 
+def test_who_waits_when_the_order_is_closed_can_still_be_taken() -> None:
+    closing = OrderEvent(
+        source="jane", provider="jane", ref="1", name="f", digest="f", policy="forward", heard=T + 9, stage="fulfilled"
+    )
+    closed = apply(order("ready", step("here", 1)), closing).order
+    assert closed.end is not None
+    taken = apply(closed, step("claimed", 12, "Sam"))
+    assert taken.order.arrival is not None
+    assert (taken.verdict, taken.order.arrival.state) == ("applied", "claimed")
+    assert apply(taken.order, step("here", 20)).verdict == "refused"
+
+
 def test_an_arrival_does_not_count_as_news_and_no_clock_goes_back() -> None:
     before = order()
     after = apply(before, step("here", -100)).order
