@@ -50,7 +50,7 @@ def test_what_opens_over_the_board(board: Page) -> None:
     clean(board, "#keys")
     board.keyboard.press("Escape")
     for name in ("filter", "view", "sound", "me"):
-        board.locator(f"[popovertarget={name}]").click()
+        board.locator(f".bar-tools [popovertarget={name}]").click()
         clean(board)
     board.keyboard.press("Escape")
     board.locator("#board .arrive", has_text="G30").get_by_role("button", name="I’ll take it").click()
