@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -309,3 +310,34 @@ def test_the_shop_hears_who_collects_and_how_near(shop: Shop) -> None:
         assert ("Someone else collects" in card.html) == proxy
     shown = shop.http.get(f"/api/orders/jane-68/{uuid}", headers=API).json()["arrival"]
     assert shown.keys() == {"state", "bay", "vehicle", "at", "shown_at", "claimed_by"}
+
+
+def test_many_taps_at_once_are_one_check_in(shop: Shop) -> None:
+    uuid = shop.order()
+    paths = [shop.made(uuid)[1] for _ in range(4)] * 5  # five a minute each
+    tap = {"data": {"state": "here", "bay": "1"}, "headers": {"Origin": "null"}}
+    with ThreadPoolExecutor(8) as phones:
+        codes = list(phones.map(lambda path: shop.http.post(f"{path}/arrival", **tap).status_code, paths))
+    assert codes == [303] * 20
+    site = shop.served.house.site
+    assert shop.served.call(site.orders.get(f"jane-68:{uuid}")).order.version == 2
+
+
+def test_a_page_tells_nobody_where_it_is(shop: Shop) -> None:
+    _, path = shop.made(shop.order())
+    for one in (path, f"{path}/view", f"{path}/someone", f"{path}/app.webmanifest"):
+        head = shop.http.get(one).headers
+        assert head["referrer-policy"] == "no-referrer", one
+        assert head["cache-control"] == "no-store", one
+        assert "noindex" in head["x-robots-tag"], one
+        assert "report" not in head["content-security-policy"], one
+
+
+@pytest.mark.parametrize("vehicle", ["x" * 10_000, "grey\nCorolla", "http://evil.example/\r\nX: y", "\u202egrey"])
+def test_what_is_said_of_a_car_has_bounds(shop: Shop, vehicle: str) -> None:
+    uuid = shop.order()
+    _, path = shop.made(uuid)
+    told = shop.http.post(f"{path}/arrival", data={"state": "here", "vehicle": vehicle}, headers={"Origin": "null"})
+    assert told.status_code == 400
+    site = shop.served.house.site
+    assert shop.served.call(site.orders.get(f"jane-68:{uuid}")).order.arrival is None
