@@ -307,7 +307,7 @@ def test_the_shop_hears_who_collects_and_how_near(shop: Shop) -> None:
         arrival = shop.served.call(site.orders.get(f"jane-68:{uuid}")).order.arrival
         assert (arrival.proxy, arrival.near) == (proxy, near or "near")
         card = site.render.card(shop.served.call(site.orders.get(f"jane-68:{uuid}")).order, time.time())
-        assert ("Someone else collects" in card.html) == proxy
+        assert ("someone else collects" in card.html) == proxy
     shown = shop.http.get(f"/api/orders/jane-68/{uuid}", headers=API).json()["arrival"]
     assert shown.keys() == {"state", "bay", "vehicle", "at", "shown_at", "claimed_by"}
 
