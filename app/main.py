@@ -333,6 +333,8 @@ async def _kept(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
             log.error("a background loop ended", loop=_name(run))
         except Exception:
             log.exception("a background loop failed", loop=_name(run))
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                return  # a task group that fails while it is cancelled tells of the failure only
         pause = 0.1 if time.monotonic() - began > 60 else min(pause * 2, 10.0)
         await asyncio.sleep(pause)
 

@@ -1,0 +1,30 @@
+"""Background loops end when they are told to, whatever goes wrong on their way out."""
+
+import asyncio
+
+import pytest
+
+from app.main import _kept
+
+pytestmark = pytest.mark.anyio
+
+
+async def stumbles() -> None:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        raise RuntimeError("on the way out") from None
+
+
+async def grouped() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stumbles())
+
+
+@pytest.mark.parametrize("run", [stumbles, grouped])
+async def test_a_loop_that_fails_while_it_is_ended_ends(run: object) -> None:
+    task = asyncio.create_task(_kept(run))  # type: ignore[arg-type]
+    await asyncio.sleep(0.05)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=5)
+    assert done
