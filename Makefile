@@ -10,7 +10,7 @@ demo: setup  ## the server with sandbox traffic on http://localhost:8000
 	@.venv/bin/orderboard demo $(ARGS)
 
 test: setup check  ## every check and every test, the browser's included
-	@CHROMIUM="$$(.venv/bin/python tests/chromium.py)" .venv/bin/pytest $(ARGS)
+	@CHROMIUM="$$(.venv/bin/python tests/chromium.py)" .venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup  ## style and types
 	@.venv/bin/ruff check --quiet

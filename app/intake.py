@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from time import monotonic
 from typing import Final
 
@@ -110,7 +109,7 @@ class Intake:
         finally:
             del self._busy[key]
             mine.set_result(None)
-        _counter(event.source, outcome.verdict).inc()
+        metrics.EVENTS.inc(event.source, outcome.verdict)
         metrics.COMMIT.observe(monotonic() - began)
         if event.journey is not None:
             await self._join(event, f"{event.source}:{event.journey}")
@@ -228,9 +227,6 @@ class Intake:
         self._known[key] = record
         if len(self._known) > CACHED:
             del self._known[next(iter(self._known))]
-
-
-_counter: Final = lru_cache(1024)(metrics.EVENTS.labels)  # to look one up costs as much as to encode an order
 
 
 def _nothing(_: OrderEvent | Order) -> None:

@@ -92,7 +92,7 @@ from app.wire import Protocol
 
 log = structlog.get_logger()
 
-GAUGED: Final = 5.0  # seconds
+GAUGED: Final = 1.0  # seconds
 STOP_WITHIN: Final = 3  # seconds for sockets and calls under way; the embedded server is stopped after that
 
 
@@ -149,6 +149,7 @@ async def _gauged(hub: Hub) -> None:
         open_now = hub.figures().sockets
         for kind in ("board", "track", "screen", "ready"):
             metrics.SOCKETS.labels(kind).set(open_now.get(kind, 0))
+        metrics.told()
         await asyncio.sleep(GAUGED)
 
 
@@ -316,12 +317,19 @@ async def _running(house: House) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _ended(tasks)
         await house.work.close()
         await house.site.positions.close()
         await house.site.orders.close()
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels until all have ended: a cancellation that meets a time limit at its very end is lost with it."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)
 
 
 async def _kept(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -369,6 +377,7 @@ def web(settings: Settings, app: ASGIApp) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # `front` sees to them, where they matter
             ws_max_size=65_536,
             timeout_graceful_shutdown=STOP_WITHIN,
             timeout_keep_alive=30,

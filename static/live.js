@@ -153,6 +153,7 @@ export function stop(code) {
   if (over) return;
   over = code;
   socket?.close();
+  feed.remove(); // a connection that is being made, or a frame under way, would fill the page again
   const box = document.getElementById("stop");
   const said = document.getElementById("stops")?.content.querySelector(`[data-code="${code}"]`);
   if (said) {

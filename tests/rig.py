@@ -90,7 +90,15 @@ class Served:
     def stop(self) -> None:
         self.server.should_exit = True
         self._thread.join(WAIT)
-        assert not self._thread.is_alive(), "the server did not stop"
+        assert not self._thread.is_alive(), f"the server did not stop: {self._left()}"
+
+    def _left(self) -> str:
+        """What is still running, and where."""
+        return "\n".join(
+            f"{task.get_name()} {task.get_coro()} at "
+            + " < ".join(f"{frame.f_code.co_filename}:{frame.f_lineno}" for frame in task.get_stack())
+            for task in asyncio.all_tasks(self.loop)
+        )
 
     def call(self, work: Any) -> Any:
         """Runs a coroutine on the server's loop."""

@@ -1,4 +1,4 @@
-"""Pages that stay open longer than their link lives: one that was revoked on another node, or has expired meanwhile."""
+"""Pages that stay open longer than their link lives. (What is revoked, the doorman closes.)"""
 
 import asyncio
 from typing import Final
@@ -13,7 +13,7 @@ from app.web.site import Site
 log = structlog.get_logger()
 
 EVERY: Final = 30.0  # seconds
-BATCH: Final = 500  # links or orders asked about at once
+BATCH: Final = 500  # orders asked about at once
 
 
 class Lapse:
@@ -35,17 +35,11 @@ class Lapse:
             await self._through(pages[start : start + BATCH])
 
     async def _through(self, pages: list[Mailbox]) -> None:
-        links = {_link(page) for page in pages} - {""}
-        gone = await self._site.links.ended(sorted(links))
         records = await self._site.orders.read({_key(page) for page in pages})
         over = {key for key, record in records.items() if expired(self._site, record.order)}
         for page in pages:
-            if _link(page) in gone or _key(page) in over:
+            if _key(page) in over:
                 page.close(4403)
-
-
-def _link(page: Mailbox) -> str:
-    return next((who for kind, who in page.seat.keys if kind == "link"), "") if page.seat is not None else ""
 
 
 def _key(page: Mailbox) -> str:

@@ -29,6 +29,10 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def metrics(shop: Shop) -> str:
+    return httpx2.get(f"{shop.base}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+
+
 def order(ref: str) -> dict[str, object]:
     payload = {"id": ref, "orderRef": ref, "serviceType": "DELIVERY"}
     return {
@@ -67,8 +71,9 @@ async def test_workers_share_the_work_and_are_replaced(tmp_path: Path) -> None:
                 await asyncio.sleep(0.1)
         for task in watching:
             task.cancel()
-    figures = httpx2.get(f"{shop.base}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
-    assert 'orderboard_hooks_total{source="lola",status="202"} 20.0' in figures, "the workers' figures are added up"
+    async with asyncio.timeout(WAIT):  # the workers' figures are added up, each told every second
+        while 'orderboard_hooks_total{source="lola",status="202"} 20.0' not in metrics(shop):
+            await asyncio.sleep(0.2)
     os.kill(before[0], signal.SIGKILL)
     until = time.monotonic() + 3 * WAIT
     while len(set(children(shop.process.pid)) - {before[0]}) < 2:

@@ -358,10 +358,10 @@ def test_a_page_of_another_site_changes_nothing(world: World, rule: str) -> None
     assert world.data_now() == was
 
 
-@pytest.mark.parametrize("rule", rules("key"))
+@pytest.mark.parametrize(
+    "rule", [rule for rule in rules("key") if "{token}" in rule and rule not in ANSWERS_WITHOUT_ONE]
+)
 def test_a_wrong_key_opens_nothing(world: World, rule: str) -> None:
-    if "{token}" not in rule or rule in ANSWERS_WITHOUT_ONE:
-        pytest.skip("its key is not in the address")
     was = world.data_now()
     link = world.stores["68"].parts
     wrong = (link["link_id"], link["ref"], "lola:o68", "A" * 32, link["token"][:-1], link["token"] + "A", "%00")

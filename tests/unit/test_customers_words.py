@@ -105,14 +105,12 @@ def test_every_moment_of_a_check_in(render: Renderer, state: str, lang: str) -> 
         check(render, replace(order("A1", "ready", "curbside"), arrival=arrival), lang)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+READABLE = [path for path in FILES if "order" in json.loads(path.read_text("utf-8"))["expect"]]
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_what_an_order_system_really_says(render: Renderer, path: Path) -> None:
-    sample = json.loads(path.read_text())
-    try:
-        changes = play(PROVIDERS[path.parent.name], sample)
-    except Exception:
-        pytest.skip("a sample of what can't be read")
-    for change in changes:
+    for change in play(PROVIDERS[path.parent.name], json.loads(path.read_text("utf-8"))):
         shown = replace(change.order, store="68")
         html = render.track(shown, max(shown.heard, shown.first) + 1)
         assert re.search(r"[.!?]$", part(html, "h1"))

@@ -1,10 +1,11 @@
 """Background loops end when they are told to, whatever goes wrong on their way out."""
 
 import asyncio
+import contextlib
 
 import pytest
 
-from app.main import _kept
+from app.main import _ended, _kept
 
 pytestmark = pytest.mark.anyio
 
@@ -28,3 +29,16 @@ async def test_a_loop_that_fails_while_it_is_ended_ends(run: object) -> None:
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=5)
     assert done
+
+
+async def test_a_lost_cancellation_is_said_again() -> None:
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await _ended([task])
+    assert task.cancelled()

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from app.errors import Forged, NotUnderstood, Unreadable
 from app.orders import Item, OrderEvent, Promise, Reason, Replacement, Shopper
-from app.providers.contract import Call, digest, instant, normal, read, text
+from app.providers.contract import Call, again, digest, instant, normal, read, text
 from app.providers.signing import bearer, equal
 from app.settings import Source
 
@@ -230,7 +230,7 @@ def _window(source: Source, *slots: Slot | None) -> Promise | None:
             break
     else:
         return None
-    start, end = instant(slot.from_date, source.zone), instant(slot.to_date, source.zone)
+    start, end = again(slot.from_date, source.zone), again(slot.to_date, source.zone)
     return None if start is None and end is None else Promise(start, end)
 
 
