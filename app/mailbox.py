@@ -102,9 +102,11 @@ def epoch(position: str) -> str:
 
 def later(one: str, other: str) -> str:
     """The further of two positions of one epoch; "" is nowhere, and a new epoch is further than an old one."""
-    if epoch(one) != epoch(other) or int(one.rpartition(":")[2]) >= int(other.rpartition(":")[2]):
+    if not other:
         return one
-    return other
+    here, _, number = one.rpartition(":")
+    there, _, seq = other.rpartition(":")
+    return one if here != there or int(number) >= int(seq) else other
 
 
 class Mailbox:

@@ -113,7 +113,8 @@ class Relay:
         self._tracks: dict[str, int] = {}  # order key → rev last shown
         self._homes: dict[str, str] = {}  # order key → store it is listened to in
         self._last: dict[str, int] = {}  # store → number last heard
-        self._audiences: dict[str, set[str]] = {}  # order key → groups that watch it
+        self._audiences: dict[str, dict[str, tuple[str, str]]] = {}  # order key → groups that watch it, and what as
+        self._tripped: set[str] = set()  # keys of orders whose pages were told of a trip
         self._foreign: set[str] = set()
         self._doubt = False  # something was missed that the numbers won't tell
         self._reading: asyncio.Task[None] | None = None
@@ -144,7 +145,7 @@ class Relay:
     async def join_track(self, key: str, audience: str, lang: str, mailbox: Mailbox, seat: Seat | None = None) -> None:
         group = f"track:{key}|{audience}|{lang}"
         self._hub.join(group, mailbox, seat)
-        self._audiences.setdefault(key, set()).add(group)
+        self._audiences.setdefault(key, {})[group] = audience, lang
         self._tracks.setdefault(key, 0)
         async with self._lock:
             order = await self._tracked(key)
@@ -200,6 +201,7 @@ class Relay:
         """To everybody at an order's page what `made` says to an audience in a language, of the trip alone: the page's
         number stays as it is, and the newest of these replaces what still waits."""
         rev, now = self._tracks.get(key, 0), moment(self._clock())
+        self._tripped.add(key)
         if not rev:  # nobody, or nobody yet: what is read for a page has it
             return
         for group, audience, lang in self._groups(key):
@@ -257,10 +259,11 @@ class Relay:
             self._rooms.pop(store, None)
 
     def _untrack(self, key: str, group: str) -> None:
-        groups = self._audiences.get(key, set())
-        groups.discard(group)
+        groups = self._audiences.get(key, {})
+        groups.pop(group, None)
         if not groups:
             self._audiences.pop(key, None)
+            self._tripped.discard(key)
             self._tracks.pop(key, None)
             self._homes.pop(key, None)
 
@@ -300,7 +303,7 @@ class Relay:
 
     def _groups(self, key: str) -> list[tuple[str, str, str]]:
         """The audiences that watch an order: (group, audience, language)."""
-        return [(group, *_audience(group)) for group in self._audiences.get(key, ()) if self._hub.watched(group)]
+        return [(group, *shown) for group, shown in self._audiences.get(key, {}).items() if self._hub.watched(group)]
 
     def _track(self, order: Order, seen: Attention | None = None) -> None:
         """A tracking page is written at once: an order rarely changes twice in a tick."""
@@ -309,7 +312,9 @@ class Relay:
         no_trip = Fragment(moment(now), "")
         for group, audience, lang in self._groups(order.key):
             content = self._page(order, now, audience, lang, fixes, seen)
-            page = {"track": Fragment(order.rev, content), "trip": no_trip}
+            page = {"track": Fragment(order.rev, content)}
+            if order.key in self._tripped:
+                page["trip"] = no_trip
             self._hub.deliver(group, f"{self.epoch}:{order.rev}", page)
 
     def _soon(self, room: Room) -> None:
@@ -488,11 +493,6 @@ class Relay:
             content = self._page(order, now, audience, lang, fixes)
             revs = {"track": order.rev, "trip": moment(now)}
             self._hub.resync(group, f"{self.epoch}:{order.rev}", content, revs)
-
-
-def _audience(group: str) -> tuple[str, str]:
-    _, audience, lang = group.rsplit("|", 2)
-    return audience, lang
 
 
 def moment(now: float) -> int:

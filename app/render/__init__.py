@@ -50,6 +50,7 @@ FORMS: Final[dict[str, tuple[str, Face]]] = {
     "done": ("done.html", cards.done),
     "instore": ("walk.html", lanes.walk),
 }
+HEAD: Final = ("shape", "letter", "label", "path", "code", "name", "kind_words", "kind_icon")  # of a card
 ROWS_MOST: Final = 8192
 NOWHERE: Final = Store(id="-", name="Orderboard", timezone="UTC")
 
@@ -135,6 +136,7 @@ class Renderer:
         # Most lines of an order stay as they are when it changes; drawing one anew costs ten times a look-up.
         self._row = lru_cache(ROWS_MOST)(self._draw_row)
         self._head = lru_cache(ROWS_MOST)(self._draw_head)
+        self._top = lru_cache(ROWS_MOST)(self._draw_top)
         self._drawn = {
             name: self._env.get_template(f"{name}.html") for name in ("hero", "when", "line", "goods", "group", "rest")
         }
@@ -183,6 +185,8 @@ class Renderer:
         store = self._stores.get(order.store or "", NOWHERE)
         template, face = self._forms.get(lane, self._card)
         shown = face(order, seen, Where(now, store.zone, lane, key, self._mark(order)))
+        if template is self._card[0]:
+            shown["head"] = self._top(*[shown[name] for name in HEAD])
         if shown.get("order"):
             shown.update(_acts(order, store))
         else:
@@ -439,8 +443,12 @@ class Renderer:
         qty, name, aside, swaps = line(item, told)
         return Markup(self._item.render(qty=qty, name=name, aside=aside, swaps=swaps))
 
-    def _draw_head(self, heading: str, icon: str, many: int) -> Markup:
-        return Markup(filled(self._drawn["group"], {"heading": heading, "icon": icon, "many": many}))
+    def _draw_top(self, *said: str) -> Markup:
+        return Markup(self._env.get_template("head.html").render(zip(HEAD, said, strict=True)))
+
+    def _draw_head(self, state: str, wide: bool, heading: str, icon: str, many: int) -> Markup:
+        values = {"state": state, "wide": wide, "heading": heading, "icon": icon, "many": many}
+        return Markup(filled(self._drawn["group"], values))
 
     def told(self, text: str, lang: str) -> str:
         """A marked text of anywhere in a language; one that is not comes back as it is."""

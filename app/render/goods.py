@@ -9,8 +9,8 @@ from app.orders import RANK, Item, Order
 from app.render.local import number
 from app.render.words import Words
 
-Group = tuple[str, bool, Markup, Markup]  # state, open at first, its heading, its rows
-Head = Callable[[str, str, int], Markup]  # words, icon, how many
+Group = tuple[Markup, Markup]  # how it opens, its rows
+Head = Callable[[str, bool, str, str, int], Markup]  # state, open at first, words, icon, how many
 UNITS: Final[dict[str | None, str]] = {
     None: "",
     "unit": "",
@@ -35,7 +35,7 @@ def groups(order: Order, words: Words, row: Callable[[Item], Markup], head: Head
             continue
         if state == "pending":
             heading, wide = _todo(order, words, heading), len(by) == 1
-        made.append((state, wide, head(heading, icon, len(items)), Markup("".join(map(row, items)))))
+        made.append((head(state, wide, heading, icon, len(items)), Markup("".join(map(row, items)))))
     return made
 
 
