@@ -232,7 +232,7 @@ NOW = int(time.time())
         {"iss": None},
         {"sub": None},
     ],
-    ids=str,
+    ids=lambda claims: ",".join(f"{name} {'off' if type(value) is int else value}" for name, value in claims.items()),
 )
 def test_an_id_token_that_is_not_for_this_sign_in(
     served: Served, browser: Browser, provider: idp.Provider, claims: dict[str, Any]
