@@ -56,9 +56,13 @@ def _long(ordinal: int, lang: str) -> str:
 def zone_name(zone: tzinfo, lang: str) -> str:
     """A zone as people know it, like "Pacific Time (Los Angeles)"."""
     locale = Locale.parse(lang)
+    if "Unknown" in get_timezone_name(zone, zone_variant="generic", locale="en"):  # UTC, or too new a zone for Babel
+        known = "Unknown" not in get_timezone_name(zone, zone_variant="standard", locale="en")
+        plain = str(zone).rpartition("/")[2].replace("_", " ")
+        return get_timezone_name(zone, zone_variant="standard", locale=locale) if known else plain
     generic = get_timezone_name(zone, zone_variant="generic", locale=locale)
     city = get_timezone_location(zone, locale=locale, return_city=True)
-    return generic if city in generic or city.startswith("Unknown") else f"{generic} ({city})"
+    return generic if city in generic else f"{generic} ({city})"
 
 
 def until(at: float, now: float) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import product
+from zoneinfo import ZoneInfo, available_timezones
 
 import jinja2.runtime
 import markupsafe
@@ -36,6 +37,7 @@ from app.orders import (
 from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Health, Renderer, card_id, way
 from app.render.escape import escape
 from app.render.ledger import Call, Line, Link
+from app.render.times import zone_name
 from app.settings import Notice, Store
 from app.trips import Fix
 
@@ -563,6 +565,12 @@ def test_what_is_remembered_of_a_page_is_never_out_of_date(render: Renderer) -> 
                 continue
             assert render.track(changed, at) == html, field
     assert unlikely < 200
+
+
+def test_a_zone_without_a_place_has_a_name() -> None:
+    assert zone_name(ZoneInfo("Etc/UTC"), "en") == "Coordinated Universal Time"
+    assert zone_name(ZoneInfo("America/Los_Angeles"), "en") == "Pacific Time (Los Angeles)"
+    assert not [name for name in available_timezones() if "Unknown" in zone_name(ZoneInfo(name), "en")]
 
 
 def test_an_ended_link_says_the_same_for_everyone(render: Renderer) -> None:
