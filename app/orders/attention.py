@@ -91,6 +91,7 @@ def _shows(order: Order) -> float | None:
     if order.house is None or order.house.shows is None or order.stage not in UNBEGUN:
         return None
     begins = starts(order)
+    # A flag is something a person has yet to see; "rescheduled" says a new time and no more.
     if begins is None or order.arrival is not None or order.flags not in ((), ("rescheduled",)):
         return None
     return begins - order.house.shows

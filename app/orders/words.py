@@ -14,6 +14,7 @@ RANK: Final[dict[str, int]] = {
 # Ends: the greater weight wins whatever the clocks say, so the same events in any order end alike: a handover is not
 # undone by a cancellation, a settlement follows a handover, and a return can follow all of them.
 ENDS: Final[dict[str, int]] = {"canceled": 1, "rejected": 1, "failed": 1, "fulfilled": 2, "closed": 3, "returned": 4}
+UNBEGUN: Final = frozenset({"placed", "confirmed", "assigned"})
 OFF_PATH: Final = frozenset({"canceled", "rejected", "failed", "returned"})
 # Flags that outlive the stage they came with; every other one ends with the next word about the stage.
 STICKY: Final = frozenset({"late", "reviewed", "payment_failed", "suspected", "joined"})
@@ -352,15 +353,12 @@ AS_USUAL: Final = House()
 
 
 def soonest(*instants: float | None) -> float | None:
+    """The first of those that are known; None where none is."""
     first = None
     for instant in instants:
         if instant is not None and (first is None or instant < first):
             first = instant
     return first
-
-
-# What a person has yet to see of an order that nobody has begun; a new time is all that "rescheduled" says.
-UNBEGUN: Final = frozenset({"placed", "confirmed", "assigned"})
 
 
 def instant(stamp: Stamp) -> float:

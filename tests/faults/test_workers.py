@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -43,9 +44,16 @@ def order(ref: str) -> dict[str, object]:
     }
 
 
-async def test_workers_share_the_work_and_are_replaced(tmp_path: Path) -> None:
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
     shop = Shop(tmp_path, "workers = 2")
     shop.start()
+    yield shop
+    if shop.process is not None and shop.process.poll() is None:
+        shop.stop()
+
+
+async def test_workers_share_the_work_and_are_replaced(shop: Shop) -> None:
     await shop.ready()
     assert shop.process is not None
     before = children(shop.process.pid)
