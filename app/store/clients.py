@@ -60,4 +60,5 @@ def _client(url: str, **options: Any) -> Redis:
 
 def away(error: BaseException) -> Away:
     """What a failed command is to the outside: not now, try again."""
-    return Away(f"The store did not take it ({type(error).__name__}). Nothing was changed; try again in a moment.")
+    # A write that ran out of time may still be done: no promise either way, and a repeat is refused as one.
+    return Away(f"The store has not said that it took it ({type(error).__name__}). Try again in a moment.")
