@@ -246,12 +246,16 @@ class Hub:
             total -= waiting[mailbox]
             mailbox.close(1013, "too much is waiting")
 
-    def figures(self) -> Figures:
+    def sockets(self) -> dict[str, int]:
+        """How many watch, by kind."""
         kinds: Counter[str] = Counter()
         for group, room in self._groups.items():
             kinds[group.partition(":")[0]] += len(room)
+        return dict(kinds)
+
+    def figures(self) -> Figures:
         return Figures(
-            sockets=dict(kinds),
+            sockets=self.sockets(),
             frames=self._tally.frames,
             bytes=self._tally.bytes,
             closed=dict(self._closed),

@@ -64,7 +64,7 @@ class Intake:
         self._quarantine = quarantine
         self._told = told
         self._known: dict[str, Record] = {}
-        self._busy: dict[str, asyncio.Future[None]] = {}
+        self._busy: dict[str, asyncio.Future[None] | None] = {}  # what waits for its turn, where something does
         self.house: Callable[[Order], House | None] = _nowhere  # the ways of an order's store, as they are known here
         self.ended: Callable[[Order], None] = _nothing  # hears of every order that has just come to its end
         self.noted: Callable[[OrderEvent], None] = _nothing  # hears of every event that an order system pushed
@@ -101,19 +101,24 @@ class Intake:
         if event.ref.startswith(JOURNEY) and (order := await self._orders.alias(event.key)) is not None:
             event = replace(event, ref=order.partition(":")[2])
         key, began = event.key, monotonic()
-        while (before := self._busy.get(key)) is not None:
-            await before
-        mine = self._busy[key] = asyncio.get_running_loop().create_future()
+        while key in self._busy:
+            await asyncio.shield(self._turn(key))  # many may wait for it: who gives up must not end it
+        self._busy[key] = None
         try:
             outcome = await self._settle(event, body, began + PATIENCE)
         finally:
-            del self._busy[key]
-            mine.set_result(None)
+            if (after := self._busy.pop(key)) is not None:
+                after.set_result(None)
         metrics.EVENTS.inc(event.source, outcome.verdict)
         metrics.COMMIT.observe(monotonic() - began)
         if event.journey is not None:
             await self._join(event, f"{event.source}:{event.journey}")
         return outcome
+
+    def _turn(self, key: str) -> "asyncio.Future[None]":
+        """Done once the order's present event is."""
+        turn = self._busy[key] = self._busy[key] or asyncio.get_running_loop().create_future()
+        return turn
 
     async def _join(self, event: OrderEvent, journey: str) -> None:
         """The journey has become an order: what is still said of it goes there, and it leaves the board."""

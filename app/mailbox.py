@@ -187,7 +187,11 @@ class Mailbox:
         position = later(tick.position, self._reached or self._position)
         if self.idle:
             whole = position == tick.position and len(fresh) == len(tick.fragments)
-            return self._write(tick if whole else Tick(position, fresh, False))
+            written = self._write(tick if whole else Tick(position, fresh, False))
+            if whole and self._floor is not None and self._floor.keys() <= tick.fragments.keys():
+                self._floor = None  # something newer of all that the view held: nothing older will follow
+                self._keep_up()
+            return written
         for key, fragment in fresh.items():
             known = self._pending.get(key)
             if known is None or known.rev <= fragment.rev:

@@ -146,7 +146,7 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
 async def _gauged(hub: Hub) -> None:
     """Tells the metrics who watches."""
     while True:
-        open_now = hub.figures().sockets
+        open_now = hub.sockets()
         for kind in ("board", "track", "screen", "ready"):
             metrics.SOCKETS.labels(kind).set(open_now.get(kind, 0))
         metrics.told()

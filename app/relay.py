@@ -150,10 +150,18 @@ class Relay:
         async with self._lock:
             order = await self._tracked(key)
         await self.look(order)
-        self._tracks[key] = max(order.rev, self._tracks[key])
+        shown = self._tracks[key]
+        if order.rev > shown:
+            self._tracks[key] = order.rev
+            if shown:  # whoever was here before would wait in vain: the same word is no news when it comes
+                self._track(order)
         now = self._clock()
         content = self._page(order, now, audience, lang, self.fixes(order))
-        mailbox.open(f"{self.epoch}:{order.rev}", content, {"track": order.rev, "trip": moment(now)})
+        mailbox.open(f"{self.epoch}:{order.rev}", content, self._shown(order, now))
+
+    def _shown(self, order: Order, now: float) -> dict[str, int]:
+        """What a page holds, each with its number."""
+        return {"track": order.rev} | ({"trip": moment(now)} if order.key in self._tripped else {})
 
     def _page(
         self,
@@ -491,8 +499,7 @@ class Relay:
         now, fixes = self._clock(), self.fixes(order)
         for group, audience, lang in self._groups(order.key):
             content = self._page(order, now, audience, lang, fixes)
-            revs = {"track": order.rev, "trip": moment(now)}
-            self._hub.resync(group, f"{self.epoch}:{order.rev}", content, revs)
+            self._hub.resync(group, f"{self.epoch}:{order.rev}", content, self._shown(order, now))
 
 
 def moment(now: float) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache, partial
-from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,16 +15,15 @@ from msgspec import Struct
 
 from app import trips
 from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell, still
-from app.render import cards, lanes, ledger, local, screens, trip, way
+from app.render import cards, lanes, ledger, local, screens, track, trip, way
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where, card_id
 from app.render.escape import install
 from app.render.goods import line
-from app.render.parts import PAGES_MOST, Parts
-from app.render.said import View
+from app.render.parts import PAGES_MOST, SPOT, Parts, sides
+from app.render.said import Drawn, View
 from app.render.times import exact, lasting, since, today, zone_name
 from app.render.tools import toolbox
-from app.render.track import view
 from app.render.words import Words, fill, words
 from app.settings import LANGUAGES, Store
 from app.tiles import Tiles
@@ -135,11 +133,13 @@ class Renderer:
         self._item = self._env.get_template("item.html")
         # Most lines of an order stay as they are when it changes; drawing one anew costs ten times a look-up.
         self._row = lru_cache(ROWS_MOST)(self._draw_row)
-        self._head = lru_cache(ROWS_MOST)(self._draw_head)
+        self._group = lru_cache(ROWS_MOST)(self._draw_group)
+        self._goods = lru_cache(ROWS_MOST)(self._draw_goods)
         self._top = lru_cache(ROWS_MOST)(self._draw_top)
         self._drawn = {
             name: self._env.get_template(f"{name}.html") for name in ("hero", "when", "line", "goods", "group", "rest")
         }
+        self._drawing = lru_cache(self._draws)
         self._pages: dict[tuple[str, str, str, bool], Parts] = {}
         for lang in LANGUAGES:  # a broken catalogue stops the start
             words(lang)
@@ -395,17 +395,26 @@ class Renderer:
     ) -> str:
         """The inside of the tracking page's live region. `audience` "delegate": no address, no prices, no map.
         `seen` as for `card`."""
-        shown, store = self._shown(order, now, audience, lang, fixes, seen)
-        if shown["checkin"] is not None and bay in store.bays:
+        view = self._view(order, now, audience, lang, fixes, seen)
+        said = bay if bay in view.store.bays else ""
+        facts = None if said else track.around(order, view)
+        before, after = view.parts.around(facts, lambda: self._drawn_around(order, view, said))
+        return "".join((before, track.goods(order, view), after))  # a sum with Markup would escape
+
+    def _drawn_around(self, order: Order, view: View, bay: str) -> str:
+        shown = track.view(order, view, self._tiles)
+        if shown["checkin"] is not None and bay:
             shown["checkin"].bay = bay
-        return filled(self._order, shown)
+        return filled(self._order, {**shown, "words": view.words.page})
 
     def trip(self, order: Order, now: float, fixes: Sequence[Fix], *, audience: str = "track", lang: str = "en") -> str:
         """Content that renews what a tracking page says of somebody on the way, and nothing else of it."""
-        shown, _ = self._shown(order, now, audience, lang, fixes)
-        return filled(self._trip, shown) if shown["trip"] else ""
+        view = self._view(order, now, audience, lang, fixes)
+        if view.trip is None:
+            return ""
+        return filled(self._trip, {**track.view(order, view, self._tiles), "words": view.words.page})
 
-    def _shown(
+    def _view(
         self,
         order: Order,
         now: float,
@@ -413,31 +422,32 @@ class Renderer:
         lang: str,
         fixes: Sequence[Fix],
         known: Attention | None = None,
-    ) -> tuple[dict[str, Any], Store]:
+    ) -> View:
         store = self._stores.get(order.store or "", NOWHERE)
         told, whole = words(lang, store.timezone), audience != "delegate"
-        row, parts = partial(self._row, told), self._parts(order, told, whole)
+        parts = self._parts(order, told, whole)
         going = trips.trip(order, fixes, trip.place(store), now) if trips.delivering(order) else None
         if going is not None and not whole:
             going = trip.masked(going)
         state = still(order, now, known)
-        seen = View(now, store.zone, told, store, whole, row, self._head, parts, self._link_hours, state, going)
-        shown = view(order, seen, self._tiles)
-        shown["words"] = told.page
-        return shown, store
+        return View(now, store.zone, told, store, whole, self._drawing(told), parts, self._link_hours, state, going)
+
+    def _draws(self, told: Words) -> Drawn:
+        goods = partial(self._goods, told)
+        return Drawn(partial(self._draw_part, told), partial(self._row, told), self._group, goods)
 
     def _parts(self, order: Order, told: Words, whole: bool) -> Parts:
         """What is remembered of an order's page."""
         name = order.source, order.ref, told.tag, whole
         known = self._pages.get(name)
         if known is None:
-            known = self._pages[name] = Parts(partial(self._draw_part, told.page))
+            known = self._pages[name] = Parts()
             if len(self._pages) > PAGES_MOST:
                 del self._pages[next(iter(self._pages))]
         return known
 
-    def _draw_part(self, page: SimpleNamespace, name: str, values: dict[str, Any]) -> Markup:
-        return Markup(filled(self._drawn[name], {**values, "words": page}))
+    def _draw_part(self, told: Words, name: str, values: dict[str, Any]) -> Markup:
+        return Markup(filled(self._drawn[name], {**values, "words": told.page}))
 
     def _draw_row(self, told: Words, item: Item) -> Markup:
         qty, name, aside, swaps = line(item, told)
@@ -446,9 +456,14 @@ class Renderer:
     def _draw_top(self, *said: str) -> Markup:
         return Markup(self._env.get_template("head.html").render(zip(HEAD, said, strict=True)))
 
-    def _draw_head(self, state: str, wide: bool, heading: str, icon: str, many: int) -> Markup:
-        values = {"state": state, "wide": wide, "heading": heading, "icon": icon, "many": many}
-        return Markup(filled(self._drawn["group"], values))
+    def _draw_group(self, state: str, wide: bool, heading: str, icon: str, many: int) -> tuple[str, str]:
+        values = {"state": state, "wide": wide, "heading": heading, "icon": icon, "many": many, "rows": SPOT}
+        return sides(filled(self._drawn["group"], values))
+
+    def _draw_goods(self, told: Words, done: int, lines: int, bar: lanes.Bar | None) -> tuple[str, str]:
+        count = lines if bar is None else told.say("done_of", done=str(done), lines=str(lines))
+        values = {"count": count, "bar": bar, "groups": SPOT, "words": told.page}
+        return sides(filled(self._drawn["goods"], values))
 
     def told(self, text: str, lang: str) -> str:
         """A marked text of anywhere in a language; one that is not comes back as it is."""

@@ -9,8 +9,7 @@ from app.orders import RANK, Item, Order
 from app.render.local import number
 from app.render.words import Words
 
-Group = tuple[Markup, Markup]  # how it opens, its rows
-Head = Callable[[str, bool, str, str, int], Markup]  # state, open at first, words, icon, how many
+Group = Callable[[str, bool, str, str, int], tuple[str, str]]  # of state, open at first, words, icon, how many
 UNITS: Final[dict[str | None, str]] = {
     None: "",
     "unit": "",
@@ -23,20 +22,22 @@ UNITS: Final[dict[str | None, str]] = {
 }
 
 
-def groups(order: Order, words: Words, row: Callable[[Item], Markup], head: Head) -> list[Group]:
-    """What became of the lines: a group of each state that occurs. `row` draws one line, `head` a group's heading."""
+def groups(order: Order, words: Words, row: Callable[[Item], Markup], group: Group) -> str:
+    """What became of the lines: a group of each state that occurs. `row` draws one line, `group` what stands before
+    and after a group's rows."""
     by: dict[str, list[Item]] = {}
     for item in order.items or ():
         by.setdefault(item.state, []).append(item)
-    made = []
+    made: list[str] = []
     for state, heading, icon, wide in words.groups:
         items = by.get(state)
         if items is None:
             continue
         if state == "pending":
             heading, wide = _todo(order, words, heading), len(by) == 1
-        made.append((head(state, wide, heading, icon, len(items)), Markup("".join(map(row, items)))))
-    return made
+        opening, closing = group(state, wide, heading, icon, len(items))
+        made += (opening, *map(row, items), closing)
+    return "".join(made)
 
 
 def _todo(order: Order, words: Words, heading: str) -> str:

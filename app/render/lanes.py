@@ -1,9 +1,11 @@
 """The cards in the lanes: one clock, what is special, and how far the work is."""
 
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from app.orders import (
     PICKUPS,
@@ -131,19 +133,30 @@ def counts(order: Order) -> tuple[int, int, int, int]:
     return found, replaced, refunded, len(items)
 
 
+class Bar(Struct, frozen=True):
+    """Work done, as shares of a bar's width; `then`: where the third begins."""
+
+    found: str
+    replaced: str
+    then: str
+    refunded: str
+
+
+@lru_cache(4096)
+def bar(found: int, replaced: int, refunded: int, lines: int) -> Bar:
+    part = 100 / lines
+    return Bar(*[f"{many * part:.1f}%" for many in (found, replaced, found + replaced, refunded)])
+
+
 def rail(order: Order, now: float) -> SimpleNamespace | None:
     """The bar is work done, the needle time gone; None where no work is reported."""
-    found, replaced, refunded, lines = counts(order)
     if not counted(order):
         return None
+    found, replaced, refunded, lines = counts(order)
     start, due = order.placed_at or order.first, deadline(order)
-    part = 100 / lines
     gone = None if due is None or due <= start else max(min((now - start) / (due - start), 1), 0) * 100
     return SimpleNamespace(
-        found=f"{found * part:.1f}%",
-        replaced=f"{replaced * part:.1f}%",
-        then=f"{(found + replaced) * part:.1f}%",
-        refunded=f"{refunded * part:.1f}%",
+        bar=bar(found, replaced, refunded, lines),
         needle=None if gone is None else f"{gone:.1f}%",
         start=int(start),
         due=int(due or 0),

@@ -1,4 +1,5 @@
-"""What stands on a customer's page until the facts that it tells change: most parts outlive most changes."""
+"""What stands on a customer's page until the facts that it tells change: most parts outlive most changes, and most
+changes are of the items alone."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -6,27 +7,36 @@ from typing import Any, Final
 from markupsafe import Markup
 
 PAGES_MOST: Final = 4096  # pages whose parts are remembered
+SPOT: Final = Markup("<goods>")  # where something else goes: no text on a page can hold it, for want of a bare "<"
 
 
 class Parts:
-    """The parts of one page, each with the facts it was drawn from. `draw` fills a part's template."""
+    """The parts of one page, each with the facts it was drawn from."""
 
-    __slots__ = ("_draw", "_made")
+    __slots__ = ("_around", "_made", "_sides")
 
-    def __init__(self, draw: Callable[[str, dict[str, Any]], Markup]) -> None:
-        self._draw = draw
+    def __init__(self) -> None:
         self._made: dict[str, tuple[tuple[Any, ...], Markup]] = {}
+        self._around: tuple[Any, ...] | None = None
+        self._sides = "", ""
 
-    def keep(self, name: str, facts: tuple[Any, ...], values: Callable[[], dict[str, Any]]) -> Markup:
-        """A part as it was drawn last, or anew where one of `facts` is another. They must hold everything `values`
+    def keep(self, name: str, facts: tuple[Any, ...], draw: Callable[[], Markup]) -> Markup:
+        """A part as it was drawn last, or anew where one of `facts` is another. They must hold everything `draw`
         looks at; of an order's fields that stayed the same the very objects are compared, so this costs little."""
         known = self._made.get(name)
-        if known is not None and known[0] == facts:
-            return known[1]
-        made = self.once(name, values())
-        self._made[name] = facts, made
+        made = known[1] if known is not None and known[0] == facts else draw()
+        self._made[name] = facts, made  # these objects, also where they are only equal: the next are compared with them
         return made
 
-    def once(self, name: str, values: dict[str, Any]) -> Markup:
-        """A part that is not remembered."""
-        return self._draw(name, values)
+    def around(self, facts: tuple[Any, ...] | None, draw: Callable[[], str]) -> tuple[str, str]:
+        """What stands before the items and after them, as for `keep`. None: it changes by the second."""
+        if facts is None or facts != self._around:
+            self._sides = sides(draw())
+        self._around = facts
+        return self._sides
+
+
+def sides(drawn: str) -> tuple[str, str]:
+    """What stands before `SPOT` and after it."""
+    before, _, after = drawn.partition(SPOT)
+    return before, after

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import tzinfo
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup
 from msgspec import Struct
@@ -18,7 +18,8 @@ from app.orders import (
     went_back,
 )
 from app.render.cards import first
-from app.render.goods import Head
+from app.render.goods import Group
+from app.render.lanes import Bar
 from app.render.local import clock, dated, exact, oclock, stamp
 from app.render.parts import Parts
 from app.render.words import Words, fill
@@ -33,6 +34,16 @@ COUNTING: Final = ("preparing", "preparing+", "reviewing", "reviewing+")
 HEADLINED: Final = ("customer_missing", "on_hold", "returning")
 
 
+class Drawn(Struct, frozen=True):
+    """What draws in a language. `part` fills a part's template, `row` draws one line item, `group` what stands before
+    and after a group's rows, `goods` before and after all groups (lines done, in all, the bar where that is known)."""
+
+    part: Callable[[str, dict[str, Any]], Markup]
+    row: Callable[[Item], Markup]
+    group: Group
+    goods: Callable[[int, int, Bar | None], tuple[str, str]]
+
+
 class View(Struct, frozen=True):
     """For whom and when: `whole` is false for a delegate, who sees no address and no price."""
 
@@ -41,12 +52,14 @@ class View(Struct, frozen=True):
     words: Words
     store: Store
     whole: bool
-    row: Callable[[Item], Markup]
-    head: Head
+    drawn: Drawn
     parts: Parts
     link_hours: int
     state: Attention
     trip: Trip | None = None  # while somebody is on the way
+
+    def draw(self, name: str, values: dict[str, Any]) -> Markup:
+        return self.drawn.part(name, values)
 
     @property
     def quarter(self) -> int:

@@ -26,13 +26,20 @@ def when(order: Order, seen: View) -> Markup | str:
     if promised is None or due is None:
         return ""
     held = "on_hold" in order.flags
-    sure = _sure(order, seen.state, held)
-    # The page moves the line on by itself, so that a minute is near enough.
-    minute = None if held or met(order) or seen.now >= due else int(seen.now // 60)
-    facts = promised, order.previous_promise, held, sure, minute, order.store, seen.quarter
+    sure, begun = _sure(order, seen.state, held), minute(order, seen.now)
+    facts = promised, order.previous_promise, held, sure, begun, order.store, seen.quarter
     return seen.parts.keep(
-        "when", facts, lambda: _window(promised, due, order.previous_promise, held, sure, minute, seen)
+        "when",
+        facts,
+        lambda: seen.draw("when", _window(promised, due, order.previous_promise, held, sure, begun, seen)),
     )
+
+
+def minute(order: Order, now: float) -> int | None:
+    """Where the promise's line begins; None where none is drawn. The page moves it on by itself, so that a minute is
+    near enough."""
+    due = deadline(order)
+    return None if due is None or now >= due or "on_hold" in order.flags or met(order) else int(now // 60)
 
 
 def promise(order: Order, seen: View) -> dict[str, Any]:
@@ -102,7 +109,7 @@ def line(order: Order, seen: View) -> Markup:
         order.stage, order.fulfilment, order.flags, since, order.timeline, order.placed_at, order.first, order.arrival,
         order.ended_at, order.end is None, order.store, seen.quarter,
     )  # fmt: skip
-    return seen.parts.keep("line", facts, lambda: {"steps": steps(order, seen)})
+    return seen.parts.keep("line", facts, lambda: seen.draw("line", {"steps": steps(order, seen)}))
 
 
 def steps(order: Order, seen: View) -> list[tuple[str, str, Markup]]:

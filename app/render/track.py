@@ -1,7 +1,8 @@
 """What a customer's page says: an order as a flat dict of sentences, times and lists. Nothing that is the staff's."""
 
+from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -20,10 +21,11 @@ from app.orders import (
 from app.render import trip
 from app.render.cards import first, wait_level, wait_share
 from app.render.goods import groups
-from app.render.lanes import counts
+from app.render.lanes import bar, counts
 from app.render.local import money
+from app.render.parts import SPOT
 from app.render.said import CALLING, MASKED, View, counting, handed, notes, said, sentence, waiting
-from app.render.steps import line, when
+from app.render.steps import line, minute, when
 from app.render.times import lasting, since, zone_name
 from app.render.words import fill
 from app.settings import Store
@@ -31,14 +33,14 @@ from app.tiles import Tiles
 
 
 def view(order: Order, seen: View, tiles: Tiles) -> dict[str, Any]:
-    """`tiles`: where the streets of a map come from."""
+    """What stands around the items. `tiles`: where the streets of a map come from."""
     arrival = waiting(order)
     name, checkin = sentence(order, seen), _checkin(order, seen)
-    over = order.end is not None or RANK[order.stage] >= RANK["fulfilled"] or handed(order)
+    over = ended(order)
     told = (when if seen.trip is None else trip.when)(order, seen)
     return {
         "hero": _hero(order, name, seen), "when": "" if over or arrival else told,
-        "line": line(order, seen), "goods": _goods(order, seen, over) if order.items else "",
+        "line": line(order, seen), "goods": SPOT,
         "rest": _rest(order, seen, name in CALLING, over, tiles),
         "wait": _wait(arrival, seen) if arrival else None, "arrivals": _arrivals(arrival, seen) if arrival else (),
         "facts": _facts(order, seen, over),
@@ -51,18 +53,43 @@ def view(order: Order, seen: View, tiles: Tiles) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def ended(order: Order) -> bool:
+    """Is it over for its customer?"""
+    return order.end is not None or RANK[order.stage] >= RANK["fulfilled"] or handed(order)
+
+
+# What a word about the items changes of an order; what of it is told around them, `around` adds.
+_ITEMS: Final = frozenset(
+    {"items", "asked", "own", "gone", "listed", "outcomes", "open", "word", "raw_status", "told", "under", "stamps",
+     "house", "version", "rev", "updated_at", "heard"}
+)  # fmt: skip
+_TOLD: Final = attrgetter(*[name for name in Order.__struct_fields__ if name not in _ITEMS])
+
+
+def around(order: Order, seen: View) -> tuple[Any, ...] | None:
+    """As long as these facts are the same, so is all that `view` says; None where it changes by the second."""
+    if seen.trip is not None or waiting(order) is not None:
+        return None
+    now, stamps = seen.now, order.stamps
+    return (
+        *_TOLD(order), stamps.get("flag:on_hold"), stamps.get("flag:returning"),
+        tally(order) if counted(order) else None, seen.state.code, may_check_in(order, now), may_be_here(order, now),
+        minute(order, now), seen.quarter,
+    )  # fmt: skip
+
+
 # ---- the parts that stay as long as what they tell ----
 
 
 def _hero(order: Order, name: str, seen: View) -> Markup:
     count = tally(order)[:2] if counting(order, name) else None
     if seen.trip is not None:
-        return seen.parts.once("hero", trip.headed(_headed(order, name, count, seen), order, name, seen))
+        return seen.draw("hero", trip.headed(_headed(order, name, count, seen), order, name, seen))
     facts = (
         name, count, order.stage, order.flags, order.fulfilment, order.code, order.shopper, order.arrival, order.reason,
         order.timeline, order.end is None, order.store, seen.quarter,
     )  # fmt: skip
-    return seen.parts.keep("hero", facts, lambda: _headed(order, name, count, seen))
+    return seen.parts.keep("hero", facts, lambda: seen.draw("hero", _headed(order, name, count, seen)))
 
 
 def _headed(order: Order, name: str, count: tuple[int, int] | None, seen: View) -> dict[str, Any]:
@@ -76,18 +103,19 @@ def _headed(order: Order, name: str, count: tuple[int, int] | None, seen: View) 
     }  # fmt: skip
 
 
-def _goods(order: Order, seen: View, over: bool) -> Markup:
-    known = counted(order) and RANK[order.stage] >= RANK["preparing"] and not over
+def goods(order: Order, seen: View) -> Markup | str:
+    """The items, where there are any."""
+    if not order.items:
+        return ""
+    known = counted(order) and RANK[order.stage] >= RANK["preparing"] and not ended(order)
     facts = order.items, order.stage, order.outcomes, known
     return seen.parts.keep("goods", facts, lambda: _listed(order, seen, known))
 
 
-def _listed(order: Order, seen: View, known: bool) -> dict[str, Any]:
+def _listed(order: Order, seen: View, known: bool) -> Markup:
     done, lines, _ = tally(order)
-    return {
-        "groups": groups(order, seen.words, seen.row, seen.head), "bar": _bar(order) if known else None,
-        "count": seen.words.say("done_of", done=str(done), lines=str(lines)) if known else lines,
-    }  # fmt: skip
+    before, after = seen.drawn.goods(done, lines, bar(*counts(order)) if known else None)
+    return Markup("".join((before, groups(order, seen.words, seen.drawn.row, seen.drawn.group), after)))
 
 
 def _rest(order: Order, seen: View, call: bool, over: bool, tiles: Tiles) -> Markup:
@@ -96,7 +124,7 @@ def _rest(order: Order, seen: View, call: bool, over: bool, tiles: Tiles) -> Mar
         call, over, order.timeline, order.flags, order.arrival, order.ended_at, order.store, order.fulfilment,
         order.shopper is None, order.destination is None, order.delivery_code is None, asks, seen.quarter,
     )  # fmt: skip
-    return seen.parts.keep("rest", facts, lambda: _closing(order, seen, call, over, asks))
+    return seen.parts.keep("rest", facts, lambda: seen.draw("rest", _closing(order, seen, call, over, asks)))
 
 
 def _closing(order: Order, seen: View, call: bool, over: bool, asks: bool) -> dict[str, Any]:
@@ -177,17 +205,6 @@ def _arrivals(arrival: Arrival, seen: View) -> list[tuple[bool, str | Markup, Ma
 
 
 # ---- the rest ----
-
-
-def _bar(order: Order) -> SimpleNamespace:
-    found, replaced, refunded, lines = counts(order)
-    part = 100 / lines
-    return SimpleNamespace(
-        found=f"{found * part:.1f}%",
-        replaced=f"{replaced * part:.1f}%",
-        then=f"{(found + replaced) * part:.1f}%",
-        refunded=f"{refunded * part:.1f}%",
-    )
 
 
 def _facts(order: Order, seen: View, over: bool) -> list[tuple[str, str]]:

@@ -90,7 +90,7 @@ def when(order: Order, seen: View) -> Markup:
     shown = promise(order, seen)
     if seen.trip is not None and seen.trip.estimate is not None and not shown.get("void"):
         shown = {"void": False, "moved": "", **shown, "day": "", **_expected(order, seen, seen.trip.estimate)}
-    return seen.parts.once("when", shown)
+    return seen.draw("when", shown)
 
 
 def _expected(order: Order, seen: View, estimate: Estimate) -> dict[str, Any]:
