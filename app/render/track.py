@@ -73,8 +73,8 @@ def around(order: Order, seen: View) -> tuple[Any, ...] | None:
     now, stamps = seen.now, order.stamps
     return (
         *_TOLD(order), stamps.get("flag:on_hold"), stamps.get("flag:returning"),
-        tally(order) if counted(order) else None, seen.state.code, may_check_in(order, now), may_be_here(order, now),
-        minute(order, now), seen.quarter,
+        tally(order) if counted(order) else None, seen.state.code, may_be_here(order, now), minute(order, now),
+        seen.quarter,
     )  # fmt: skip
 
 

@@ -9,13 +9,16 @@ from random import Random
 
 import pytest
 import redis
-from rig import SECRET, TOKEN, Served, free_port, settings_of
+from msgspec.structs import replace
+from rig import SECRET, TOKEN, Served, free_port, housed, settings_of
 from websockets.asyncio.client import connect
 
+from app.mailbox import Mailbox
 from app.orders import OrderEvent
 from app.render import card_id
 from app.sandbox.day import Feed, day
 from app.sandbox.play import play
+from app.wire import Frame, Socket
 
 pytestmark = pytest.mark.anyio
 
@@ -185,3 +188,28 @@ async def test_a_move_takes_the_card_from_one_board_to_the_other(nodes: list[Ser
         for task in watching:
             task.cancel()
     assert list(there.cards) == [card_id("lola:r0")]
+
+
+class Paper(Socket):
+    """Takes down what a page is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def write(self, frame: Frame, shared: bool) -> None:
+        self.told.append(json.loads(frame.data)["content"])
+
+
+async def test_who_was_there_before_sees_what_a_newcomer_has_read(redis_url: str) -> None:
+    """The newcomer's reading is ahead of the news, which is none any more when it comes."""
+    first, second = Paper(), Paper()
+    async with housed(redis_url) as here, housed(redis_url) as there:
+        await there.site.intake.take(change(1))
+        key = change(1).key
+        await here.site.relay.join_track(key, "track", "en", Mailbox(first))
+        await there.site.intake.take(replace(change(1), digest="2", at=NOW - 1, stage="preparing"))
+        await here.site.relay.join_track(key, "track", "en", Mailbox(second))
+    assert len(first.told) == 2, "it still shows what was so before"
+    assert first.told[1] == second.told[0]
+    assert len(second.told) == 1

@@ -200,3 +200,19 @@ async def test_unmet_replicas_are_not_acknowledged(redis_url: str) -> None:
         with pytest.raises(Away):
             await intake.take(event(), b"")
         assert (await plain.site.intake.take(event(), b"")).verdict == "duplicate", "it may be stored all the same"
+
+
+async def test_who_waits_for_its_turn_and_gives_up_is_no_harm_to_the_others(redis_url: str) -> None:
+    async with housed(redis_url) as house:
+        stages = ("placed", "confirmed", "assigned", "preparing")
+        turns = [
+            asyncio.create_task(take(house, event(stage=stage, heard=100.0 + n))) for n, stage in enumerate(stages)
+        ]
+        await asyncio.sleep(0)  # the first is at it, the others wait
+        turns[1].cancel()
+        done = await asyncio.wait_for(asyncio.gather(*turns, return_exceptions=True), 10)
+        assert [isinstance(one, asyncio.CancelledError) for one in done] == [False, True, False, False]
+        assert done[0] == done[2] == done[3] == ["applied"]
+        order = await house.site.orders.get("lola:a")
+        assert order is not None
+        assert order.order.stage == "preparing"

@@ -33,6 +33,8 @@ from app.orders import (
     Shopper,
     Stamp,
     Total,
+    attention,
+    due_at,
 )
 from app.render import EDITION, STATIC, TEMPLATES, Card, Feed, Health, Renderer, card_id, way
 from app.render.escape import escape
@@ -549,6 +551,10 @@ def test_what_is_remembered_of_a_page_is_never_out_of_date(render: Renderer) -> 
         order("G9", "ready", "curbside", arrival=outside("claimed", 90, "2", "Civic", "sam")),
         replace(everything(), stage="canceled", reason=Reason("OTHER", "No van"), ended_at=NOW - 60),
         replace(everything(), stage="preparing", flags=(), arrival=None, promised=Promise(NOW, NOW + 3600)),
+        *(
+            order("G8", "in_transit", flags=("returning",), stamps={"flag:returning": Stamp(t, t)})
+            for t in (NOW - 90, NOW - 900)
+        ),
     )
     samples, unlikely = [*day(), everything(), *odd], 0
     for base, field in product(samples, Order.__struct_fields__):
@@ -565,6 +571,43 @@ def test_what_is_remembered_of_a_page_is_never_out_of_date(render: Renderer) -> 
                 continue
             assert render.track(changed, at) == html, field
     assert unlikely < 200
+
+
+def test_what_is_remembered_of_a_page_moves_on_with_the_clock(render: Renderer) -> None:
+    """An order that hears nothing: every instant at which its page says something else, and some between."""
+    night = int(NOW // 86_400) * 86_400 + 8 * 3600 + 86_400  # midnight in Los Angeles
+    back = {"flags": ("returning",), "stamps": {"flag:returning": Stamp(NOW - 90, NOW - 90)}}
+    went = Arrival("on_my_way", NOW, way_at=NOW, vehicle="Civic")
+    samples = [
+        *day(), everything(), order("G1", "in_transit", **back),
+        *(order("G2", stage, kind, minutes=6) for stage, kind in product(("placed", "preparing", "ready"), FULFILMENTS)),
+        *(order("G3", "ready", "curbside", arrival=one) for one in (went, outside("here", 10, "2", "Civic"), outside("claimed", 90, "", ""))),
+        order("G4", "placed", "curbside", promised=Promise(night + 100, night + 4000)), order("G5", "placed", minutes=None),
+    ]  # fmt: skip
+    moves = 0
+    for number, base in enumerate(samples):
+        told = {NOW, NOW + 45.5, NOW + 100, night - 1, night + 1}
+        then: float | None = NOW
+        for _ in range(12):  # what attention and arrivals name, and just before it
+            then = None if then is None else due_at(base, attention(base, then), then)
+            told |= {then - 0.1, then, then + 0.1} if then is not None else set()
+        pages = []
+        for at in sorted(told):
+            html = render.track(replace(base, ref=f"never-{number}-{at}"), at)
+            assert render.track(replace(base, ref="clock"), at) == html, (number, at - NOW)
+            pages.append(html)
+        moves += len(set(pages)) - 1
+    assert moves > 50, "nothing moved, so nothing was tested"
+
+
+def test_what_is_remembered_of_a_page_moves_on_with_the_shopper(render: Renderer) -> None:
+    away = order("G1", "in_transit", destination=Destination("Mission Street", 37.7710, -122.4282))
+    trails = [(), *([Fix(37.7668 + step / 500, -122.4224, NOW - 10)] for step in range(3)), ()]
+    pages = []
+    for fixes in trails:
+        pages.append(render.track(away, NOW, fixes=fixes))
+        assert render.track(replace(away, ref=f"never-{fixes}"), NOW, fixes=fixes) == pages[-1]
+    assert len(set(pages)) == 4
 
 
 def test_a_zone_without_a_place_has_a_name() -> None:
