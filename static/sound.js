@@ -8,6 +8,7 @@ import { cards } from "./sift.js";
 const CHIME_EVERY = 15000;
 const ALARM_EVERY = 8000;
 const SETTLE = 60; // ms after a frame, when its cards are in their places
+const WAKING = 1000; // ms that a page which was frozen takes to catch up with what has come meanwhile
 const KEPT = "sound";
 const TONES = {
   new: [[659, 0, 0.35, 0.06]],
@@ -30,6 +31,7 @@ let rung = ""; // what the chime was set to
 let due = true; // nothing is to be heard before a whole view has come
 let whole = false; // it has just come
 let soon = 0;
+let woke = -WAKING; // when it was last woken
 
 // ---- on, off, blocked ----
 
@@ -140,6 +142,10 @@ function ring(anew = false) {
   rung = wants;
 }
 
+document.addEventListener("resume", () => {
+  woke = performance.now();
+});
+
 document.addEventListener("htmx:ws:after:connection", () => {
   due = true;
 });
@@ -147,7 +153,7 @@ document.addEventListener("htmx:ws:after:connection", () => {
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail }) => {
   if (!detail.message.data.includes("content")) return;
   if (detail.message.data.includes('hx-swap=\\"view\\"')) whole = true;
-  soon ||= setTimeout(hear, SETTLE);
+  soon ||= setTimeout(hear, performance.now() - woke < WAKING ? WAKING : SETTLE);
 });
 
 // A wait turns late by the clock, with no frame.
