@@ -1,6 +1,7 @@
 """Where an order stands on a board."""
 
 import itertools
+from functools import lru_cache
 from typing import Final
 
 from app.orders.attention import Attention
@@ -48,6 +49,7 @@ def lane(order: Order) -> str:
     return "new" if rank > 0 else ""
 
 
+@lru_cache(8192)  # an order's promise and its placing are asked for with each of its changes
 def _digits(instant: float | None) -> str:
     """Ten digits, so that instants compare as text; None comes last."""
     return f"{int(min(max(_LAST if instant is None else instant, 0.0), _LAST)):010d}"
