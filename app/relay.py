@@ -404,9 +404,12 @@ class Relay:
         try:
             while self._foreign:
                 keys, self._foreign = self._foreign, set()
-                for order in (await self._reads.read(keys)).values():
+                orders = await self._reads.read(keys)
+                for order in orders.values():
                     await self._follow(order)
                     self._changed(order, 0)
+                for key in keys - orders.keys():
+                    self._erased(key)
                 await asyncio.sleep(self._tick / 4)
         except Away:
             self._doubt = True
@@ -491,8 +494,12 @@ class Relay:
                     await self._follow(orders[key])
                     self._again(orders[key])
                 else:
-                    for group, _, _ in self._groups(key):
-                        self._hub.close_group(group, 4404)
+                    self._erased(key)
+
+    def _erased(self, key: str) -> None:
+        """There is no such order any more: whoever watches its page is told so."""
+        for group, _, _ in self._groups(key):
+            self._hub.close_group(group, 4404)
 
     def _again(self, order: Order) -> None:
         self._tracks[order.key] = order.rev

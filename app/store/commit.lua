@@ -18,6 +18,7 @@ end
 if (redis.call('HGET', order, 't') or '') ~= expected then
   return redis.call('HMGET', order, 't', 'b')
 end
+if expected == '' and redis.call('HEXISTS', 'ob:erased', key) == 1 then return 0 end -- it was asked to be forgotten
 
 local function announce(where, mark)
   local base = 'ob:s:' .. where
@@ -48,10 +49,14 @@ if body ~= '' then
   end
   if expected == '' then redis.call('ZADD', 'ob:all', 'NX', redis.call('INCR', 'ob:n'), key) end
   if due == '-' then redis.call('ZREM', 'ob:due', key) elseif due ~= '' then redis.call('ZADD', 'ob:due', due, key) end
-  if code ~= '' then redis.call('SADD', 'ob:code:' .. code, key) end
+  if code ~= '' then
+    redis.call('SADD', 'ob:code:' .. code, key)
+    redis.call('SADD', 'ob:codes:' .. key, code)
+  end
   for i = 4, #ARGV, 2 do
     if redis.call('HSETNX', 'ob:out:' .. ARGV[i], 'e', ARGV[i + 1]) == 1 then
       redis.call('ZADD', 'ob:outbox', heard, ARGV[i])
+      redis.call('SADD', 'ob:outs:' .. key, ARGV[i])
     end
   end
 end

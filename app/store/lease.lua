@@ -70,9 +70,9 @@ if op == 'renew' then
   return held
 end
 
--- start, prefix, queue, key, due, then field, value, …: 0 where it is there already.
+-- start, prefix, queue, key, due, then field, value, …: 0 where it is there already, or was asked to be forgotten.
 if op == 'start' then
-  if redis.call('EXISTS', prefix .. ARGV[4]) == 1 then return 0 end
+  if redis.call('EXISTS', prefix .. ARGV[4]) == 1 or redis.call('HEXISTS', 'ob:erased', ARGV[4]) == 1 then return 0 end
   redis.call('ZADD', ARGV[3], ARGV[5], ARGV[4])
   redis.call('HSET', prefix .. ARGV[4], unpack(ARGV, 6))
   return 1

@@ -139,8 +139,8 @@ class Orders(Ask):
         return Commit(newer=Record(_ORDER.decode(second), first.decode()))
 
     async def rename(self, key: str, to: str) -> None:
-        """From now on, what is said of `key` is said of the order `to`."""
-        await self.ask("SET", "ob:alias:" + key, to)
+        """From now on, what is said of `key` is said of the order `to`; unless that was asked to be forgotten."""
+        await self.ask("EVAL", _RENAME, 0, key, to)
 
     # ---- reading ----
 
@@ -227,13 +227,13 @@ class Orders(Ask):
         return Head(epoch, {store: int(seq or 0) for store, seq in zip(stores, seqs, strict=True)})
 
     async def since(self, store: str, seq: int, count: int) -> list[Message] | None:
-        """The changes after `seq`; None where the journal no longer holds them all."""
+        """The changes after `seq`; None where the journal no longer holds them all, or no longer says of whom."""
         rows = await self.ask("XRANGE", f"ob:s:{store}:j", f"{seq + 1}-0", "+", "COUNT", count)
         found = [
             Message(store, int(number.partition(b"-")[0]), int(row[b"r"]), row[b"k"].decode(), own=False)
             for number, row in rows
         ]
-        whole = all(message.seq == seq + 1 + i for i, message in enumerate(found))
+        whole = all(message.key and message.seq == seq + 1 + i for i, message in enumerate(found))
         return found if whole and len(found) < count else None
 
     async def listen(self, store: str) -> None:
@@ -274,6 +274,11 @@ class Orders(Ask):
             await client.aclose()
 
 
+_RENAME: Final = """
+if redis.call('HEXISTS', 'ob:erased', ARGV[2]) == 1 then return 0 end
+redis.call('SET', 'ob:alias:' .. ARGV[1], ARGV[2])
+return redis.call('SADD', 'ob:aliases:' .. ARGV[2], ARGV[1])
+"""
 _NOBODY: Final = Record(Order(source="", provider="", ref="", first=0.0), "")
 
 

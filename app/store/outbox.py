@@ -47,10 +47,7 @@ class Outbox(Leased):
 
     async def due(self, now: float, most: int) -> tuple[list[Outgoing], float | None]:
         claim = await self.claim(now, {QUEUE: most})
-        found = [_outgoing(taken.key, taken.fields) for taken in claim.taken]
-        for one in found:
-            await self.ask("SADD", "ob:outs:" + one.order, one.key)
-        return found, claim.next
+        return [_outgoing(taken.key, taken.fields) for taken in claim.taken], claim.next
 
     async def sending(self, call: Outgoing) -> bool:
         """Written before the call is made: a node that dies now leaves it in doubt. False: it is another's by now."""
@@ -66,7 +63,7 @@ class Outbox(Leased):
             return False
         keep = ("EXPIRE", self.prefix + call.key, KEPT)
         if note.state == "done":
-            await self.every(keep, ("EXPIRE", "ob:outs:" + call.order, KEPT), ("ZREM", DEAD, call.key))
+            await self.every(keep, ("ZREM", DEAD, call.key))
         else:
             await self.every(("ZADD", DEAD, repr(note.at), call.key))
         return True
