@@ -241,11 +241,11 @@ class Server:
         return "; ".join(self._last) or "none"
 
 
-def find(data: Path) -> str | None:
-    """The URL of the server of the app that runs on this folder, else None; waits up to 10 s for one that is starting.
+def find(data: Path, patience: float = 10.0) -> str | None:
+    """The URL of the server of the app that runs on this folder, else None; waits so long for one that is starting.
 
     An orphan doesn't count: the next start ends it. A command that gets None starts a Server of its own."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + patience
     try:
         while _held(data / "lock") and time.monotonic() < limit:
             where = _read(data / "server.json").get("socket")
@@ -258,6 +258,11 @@ def find(data: Path) -> str | None:
             "Trying again doesn't help: run this as the user that runs the server."
         ) from error
     return None
+
+
+def busy(data: Path) -> bool:
+    """Does an app run on this folder, whether its server answers or not?"""
+    return _held(data / "lock")
 
 
 def _arguments(data: Path, where: Path) -> list[str]:

@@ -12,7 +12,7 @@ import msgspec
 import uvloop
 
 from app import main
-from app.cli import crew, demo, sandbox
+from app.cli import crew, demo, doctor, sandbox
 from app.cli.beside import beside
 from app.cli.replay import replay
 from app.errors import Fatal, Problem
@@ -23,7 +23,7 @@ from app.store.people import NAME_MOST, ODD, ROLES, People, User, proper
 from app.web.pins import checked_pin, wrong
 from app.web.staff import PASSWORD_LEAST, sealed
 
-Command = Callable[[Settings, argparse.Namespace], Awaitable[None]]
+Command = Callable[[Settings, argparse.Namespace], Awaitable[int | None]]  # the exit code; None is 0
 
 
 async def serve(settings: Settings, _: argparse.Namespace) -> None:
@@ -103,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     commands_ = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands_.add_parser("serve", help="run the server").set_defaults(run=serve)
     commands_.add_parser("check-config", help="read the config and say what is wrong").set_defaults(run=check)
+    commands_.add_parser("doctor", help="look at everything, and say what needs a person").set_defaults(run=doctor.run)
     show = commands_.add_parser("demo", help="run the server with sandbox traffic, on data of its own")
     show.add_argument("--port", type=int, default=8000)
     show.add_argument("--data", type=Path, default=Path("data/demo"))
@@ -140,21 +141,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int | None:
     if getattr(args, "demo", False):
         uvloop.run(demo.run(args.data, port=args.port, seed=args.seed, speed=args.speed))
-        return
-    uvloop.run(args.run(main.configured(os.environ, args.config), args))
+        return None
+    code: int | None = uvloop.run(args.run(main.configured(os.environ, args.config), args))
+    return code
 
 
 def entry(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     main.logging_on()
     try:
-        run(args)
+        code = run(args)
     except (Fatal, Problem) as error:
         print(f"orderboard: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return code or 0

@@ -9,11 +9,11 @@ from app.embedded import find
 from app.settings import Settings
 
 
-async def beside(settings: Settings, work: Callable[[str], Awaitable[None]]) -> None:
-    """Does `work` with the URL of the Redis."""
+async def beside(settings: Settings, work: Callable[[str], Awaitable[None]], patience: float = 10.0) -> None:
+    """Does `work` with the URL of the Redis; one that is starting is waited for so many seconds."""
     running: str | None = settings.server.redis_url
     if not running:
-        running = await asyncio.to_thread(find, Path(settings.server.data_dir))
+        running = await asyncio.to_thread(find, Path(settings.server.data_dir), patience)
     if running:
         await work(running)
         return

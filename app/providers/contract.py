@@ -107,6 +107,7 @@ class Polling(Struct, gc=False, frozen=True, kw_only=True):
     hear: Callable[[Source, Follow, Order | None, str, Reply], Heard]
     token: Callable[[Source, Follow], tuple[str, Request]] | None = None
     granted: Callable[[Reply], tuple[str, float]] | None = None
+    needed: bool = False  # is nothing heard of an order unless it is asked for?
 
 
 class Calling(Struct, gc=False, frozen=True, kw_only=True):

@@ -237,4 +237,4 @@ def fault(reply: Reply) -> Fault:
         return Fault()
 
 
-POLLING: Final = Polling(plan=plan, request=request, hear=hear, token=token, granted=granted)
+POLLING: Final = Polling(plan=plan, request=request, hear=hear, token=token, granted=granted, needed=True)

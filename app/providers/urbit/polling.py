@@ -118,4 +118,4 @@ def _heard(source: Source, follow: Follow, order: Order | None, reply: Reply) ->
     return Heard(events=tuple(events), stop=over, over=over, marks={"seen": seen})
 
 
-POLLING: Final = Polling(plan=plan, request=request, hear=hear)
+POLLING: Final = Polling(plan=plan, request=request, hear=hear, needed=True)

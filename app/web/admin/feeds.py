@@ -30,14 +30,15 @@ async def page(
 ) -> Response[str]:
     user = await keeper(site, request)
     now, zone = site.clock(), zone_of(site, user)
-    rows = feedings.told(await _sources(site, user, now), now, zone)
+    rows = feedings.told(await sources(site, user, now), now, zone)
     body = site.render.page(
         "admin/feeds", **frame(site, user, "feeds"), feeds=rows, as_of=exact(now, zone), told=admin.said(said, n)
     )
     return shown(body)
 
 
-async def _sources(site: Site, user: User, now: float) -> list[feedings.Source]:
+async def sources(site: Site, user: User, now: float) -> list[feedings.Source]:
+    """The sources that this person may see, as they stand."""
     mine = sources_of(site, user)
     names = [source.id for source in mine]
     known = await site.feeds.read(names) if names else {}
