@@ -234,6 +234,23 @@ class Intake:
             del self._known[next(iter(self._known))]
 
 
+def standing(order: Order, here: Record | None, now: float) -> Write:
+    """What puts an order of an export in the place of what is here, into the indexes where it belongs."""
+    moved = here is not None and here.order.store != order.store
+    return Write(
+        order.key,
+        "",
+        here.tag if here else "",
+        b"",
+        now,
+        order=order,
+        left=(here.order.store or NOWHERE) if moved and here else "",
+        state=_state(order, None, moved=False),
+        due=_due(due_at(order, attention(order, now), now)),
+        code=order.code.lower() if order.code else "",
+    )
+
+
 def _nothing(_: OrderEvent | Order) -> None:
     """Nobody listens."""
 

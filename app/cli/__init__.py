@@ -12,7 +12,7 @@ import msgspec
 import uvloop
 
 from app import main
-from app.cli import crew, demo, doctor, sandbox
+from app.cli import carry, crew, demo, doctor, sandbox
 from app.cli.beside import beside
 from app.cli.replay import replay
 from app.errors import Fatal, Problem
@@ -123,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     other.add_argument("--speed", type=float, default=1.0)
     other.add_argument("--chaos", action="store_true", help="drop, repeat, reorder, delay and revert what is sent")
     other.set_defaults(run=sandbox.run)
+    carry.parsers(commands_)
     users = commands_.add_parser("user", help="staff accounts").add_subparsers(dest="verb", required=True)
     add = users.add_parser("add", help="make or change an account")
     add.add_argument("name")
@@ -159,4 +160,7 @@ def entry(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code or 0

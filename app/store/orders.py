@@ -3,7 +3,7 @@
 import asyncio
 import math
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -102,7 +102,10 @@ class Orders(Ask):
         super().__init__(client)
         self._writer = writer
         self._listener = listener
-        self._commits = Line(writer, (HERE / "commit.lua").read_text(), replicas)
+        commit = (HERE / "commit.lua").read_text()
+        self._commits = Line(writer, commit, replicas)
+        whole = f"local function commit(ARGV)\n{commit}\nend\n{(HERE / 'restore.lua').read_text()}"
+        self._restores = Line(writer, whole, replicas)
         self._boards = Line(client, (HERE / "board.lua").read_text())
         self._claims = Line(client, (HERE / "claim.lua").read_text())
         self.node = secrets.token_hex(4)
@@ -113,6 +116,25 @@ class Orders(Ask):
 
     async def commit(self, write: Write) -> Commit:
         """Raises Away where the event is not known to be stored; the sender tries again and the digest refuses it."""
+        words, tag = self._words(write)
+        order = write.order
+        args: list[str | bytes] = [words, _ENCODE(order) if order else b"", write.line]
+        for effect in write.effects:
+            args += [effect.key, _ENCODE([effect.kind, write.key, write.heard])]
+        return self._reply(await self._commits.call(args), tag)
+
+    async def restore(
+        self, write: Write, ledger: Sequence[bytes], digests: Mapping[str, int], codes: Sequence[str]
+    ) -> int:
+        """An order of an export in its place, with its ledger, its digests and its codes; nobody is told. 0: it has
+        changed since it was looked at; -1: it has been erased for good."""
+        flat = [str(word) for pair in digests.items() for word in pair]
+        words, _ = self._words(write)
+        args: list[str | bytes | int] = [words, _ENCODE(write.order), len(ledger), *ledger, len(codes), *codes, *flat]
+        return int(await self._restores.call(args))
+
+    def _words(self, write: Write) -> tuple[bytes, str]:
+        """What commit.lua is told beside the order itself; and the tag that it gives."""
         order = write.order
         self._count += 1
         tag = f"{order.rev}.{self.node}{self._count}" if order else ""
@@ -122,10 +144,7 @@ class Orders(Ask):
             str(order.rev) if order and write.changed else "", store, write.left, write.state,
             repr(order.ended_at) if order and order.ended_at else "0", write.due, write.code,
         ]  # fmt: skip
-        args: list[str | bytes] = [_ENCODE(words), _ENCODE(order) if order else b"", write.line]
-        for effect in write.effects:
-            args += [effect.key, _ENCODE([effect.kind, write.key, write.heard])]
-        return self._reply(await self._commits.call(args), tag)
+        return _ENCODE(words), tag
 
     @staticmethod
     def _reply(reply: Any, tag: str) -> Commit:
