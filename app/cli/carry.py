@@ -17,6 +17,7 @@ from app.settings import Settings
 from app.store.carried import UNCHANGED, checked
 from app.store.carry import Export, Import
 from app.store.clients import commands, lines, listening
+from app.store.erasing import Erasing
 from app.store.orders import Orders
 
 SPOOL: Final = 16 * 1024 * 1024  # bytes of an export that are kept in memory, the rest on disk
@@ -70,8 +71,10 @@ async def take(settings: Settings, _: argparse.Namespace) -> None:
 
 async def _taken(settings: Settings, url: str, file: Any, erased: set[str]) -> Counter[str]:
     client = commands(url)
-    orders = Orders(client, lines(url), listening(url), replicas=settings.server.replicas)
-    back = Import(client, orders, lambda order, here: standing(order, here, time.time()))
+    replicas = settings.server.replicas
+    orders = Orders(client, lines(url), listening(url), replicas=replicas)
+    erasing = Erasing(client, orders, replicas=replicas)
+    back = Import(client, orders, erasing, lambda order, here: standing(order, here, time.time()))
     try:
         await back.run(file, erased)
     except Away as error:

@@ -30,6 +30,7 @@ from app.store.carried import (
     words,
 )
 from app.store.carried import Line as Said
+from app.store.erasing import Erasing
 from app.store.line import Line
 from app.store.orders import Orders, Record, Write, decoded
 
@@ -110,9 +111,12 @@ class Import(Ask):
     """`standing`: what writes an order in the place of what stands here. `done` counts what was put in, by kind; orders
     that were newer here, and those that had been erased, are `newer` and `gone`."""
 
-    def __init__(self, client: Redis, orders: Orders, standing: Callable[[Order, Record | None], Write]) -> None:
+    def __init__(
+        self, client: Redis, orders: Orders, erasing: Erasing, standing: Callable[[Order, Record | None], Write]
+    ) -> None:
         super().__init__(client)
         self._orders = orders
+        self._erasing = erasing
         self._standing = standing
         self._put = Line(client, (HERE / "put.lua").read_text())
         self._same: set[str] = set()  # entries that are here as in the export, which may so be in its queues
@@ -134,6 +138,7 @@ class Import(Ask):
             await self._all(batch, gone)
             await self._all(later, gone)
             await self._joined()
+            await self._erasing.replay()  # links and calls of what was erased are in the export too
         finally:
             await self.ask("SET", "ob:id", secrets.token_hex(8))  # every node reads its views anew
 
