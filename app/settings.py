@@ -161,6 +161,8 @@ def load(environ: Mapping[str, str], options: Mapping[str, type[Struct]], path: 
         raise Fatal(
             f"There is no config file {path}. Copy orderboard.example.toml, or set ORDERBOARD_CONFIG."
         ) from None
+    except OSError as error:
+        raise Fatal(f"The config file {path} can't be read ({error.strerror}). See whose it is.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Fatal(f"{path} is not TOML: {error}") from None
     return check(raw, environ, options)

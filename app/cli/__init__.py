@@ -146,7 +146,13 @@ def run(args: argparse.Namespace) -> int | None:
     if getattr(args, "demo", False):
         uvloop.run(demo.run(args.data, port=args.port, seed=args.seed, speed=args.speed))
         return None
-    code: int | None = uvloop.run(args.run(main.configured(os.environ, args.config), args))
+    try:
+        settings = main.configured(os.environ, args.config)
+    except Fatal as error:
+        if args.command != "doctor":
+            raise
+        return doctor.unread(error)
+    code: int | None = uvloop.run(args.run(settings, args))
     return code
 
 

@@ -262,6 +262,25 @@ async def test_data_of_another_version_is_told_of(place: Place) -> None:
     assert "what it holds can't be read" in said.wrong["redis"]
 
 
+async def test_a_config_that_is_wrong(place: Place) -> None:
+    said = place.ask('[[sources]]\nid = "x"\nprovider = "jane"\nsecret = "short"\n')
+    assert said.code == 1
+    assert said.lines == {"config": "look Config: sources.x.secret must be 24 characters or more."}
+    assert "can't be read (Is a directory)" in ask(place.folder).wrong["config"]
+    assert "There is no config file" in ask(place.folder / "none.toml").wrong["config"]
+
+
+def test_a_disk_or_a_resolver_that_hangs_holds_nobody_up() -> None:
+    """A thread of the loop's own would be waited for at the end."""
+    code = (
+        "import time, uvloop; from app.cli.doctor.probes import apart; uvloop.run(apart(lambda: time.sleep(60), 0.1))"
+    )
+    began = time.monotonic()
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    assert "TimeoutError" in ran.stderr
+    assert time.monotonic() - began < ENDS_WITHIN
+
+
 async def test_a_port_that_is_somebody_elses(place: Place) -> None:
     config = place.folder / "orderboard.toml"
     place.ask(LOLA)

@@ -51,7 +51,15 @@ class Known(Struct):
 async def run(settings: Settings, args: argparse.Namespace) -> int:
     """1 where something needs a person, else 0."""
     path = args.config or Path(os.environ.get("ORDERBOARD_CONFIG", "orderboard.toml"))
-    lines = await looked(settings, path, time.time)
+    return told(await looked(settings, path, time.time))
+
+
+def unread(error: Fatal) -> int:
+    """Without a config there is nothing else to look at."""
+    return told([Line("config", "", (look(str(error)),))])
+
+
+def told(lines: list[Line]) -> int:
     bare = "NO_COLOR" in os.environ or not sys.stdout.isatty()
     print("\n".join(written(lines, colour=not bare)), flush=True)
     return int(any(line.level == "look" for line in lines))

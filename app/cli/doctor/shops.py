@@ -125,7 +125,7 @@ def _heard(feed: Source, made: Setup, fed: Fed, settings: Settings, now: float) 
         how = "have orders followed (POST /api/orders)" if made.needed else f"have {label} send to {hook}"
         return note(f"nothing was ever heard of it: {how}")
     way = "polled" if made.needed else "pushed and polled" if row.asked else "pushed"
-    last = f"last event {since} ago{usual}" if since else f"no event yet, {many(row.polls, 'poll')} today"
+    last = f"last event {since} ago{usual}" if since else f"no event yet, {many(row.polls, 'poll')} in 24 h"
     return ok(f"{last}; {way}")
 
 
