@@ -64,12 +64,13 @@ async def take(settings: Settings, _: argparse.Namespace) -> None:
 
         async def work(url: str) -> None:
             file.seek(0)
-            print(told(await _taken(settings, url, file, erased)), file=sys.stderr)
+            back = await _taken(settings, url, file, erased)
+            print(told(back.done), *_homeless(back.stores - {"", *settings.stores}), sep="\n", file=sys.stderr)
 
         await beside(settings, work)
 
 
-async def _taken(settings: Settings, url: str, file: Any, erased: set[str]) -> Counter[str]:
+async def _taken(settings: Settings, url: str, file: Any, erased: set[str]) -> Import:
     client = commands(url)
     replicas = settings.server.replicas
     orders = Orders(client, lines(url), listening(url), replicas=replicas)
@@ -82,7 +83,12 @@ async def _taken(settings: Settings, url: str, file: Any, erased: set[str]) -> C
         raise Fatal(f"After {done:,} orders: {error} Import the same again: what is here by now is left.") from error
     finally:
         await orders.close()
-    return back.done
+    return back
+
+
+def _homeless(stores: set[str]) -> list[str]:
+    names = ", ".join(sorted(stores))
+    return [f"No board shows the orders of these stores, which the config doesn't name: {names}."] if stores else []
 
 
 def told(done: Counter[str]) -> str:

@@ -109,7 +109,7 @@ class Export(Ask):
 
 class Import(Ask):
     """`standing`: what writes an order in the place of what stands here. `done` counts what was put in, by kind; orders
-    that were newer here, and those that had been erased, are `newer` and `gone`."""
+    that were newer here, and those that had been erased, are `newer` and `gone`. `stores`: whose orders came."""
 
     def __init__(
         self, client: Redis, orders: Orders, erasing: Erasing, standing: Callable[[Order, Record | None], Write]
@@ -122,6 +122,7 @@ class Import(Ask):
         self._same: set[str] = set()  # entries that are here as in the export, which may so be in its queues
         self._ends: dict[str, str] = {}  # how far each stream is
         self.done: Counter[str] = Counter()
+        self.stores: set[str] = set()
 
     async def run(self, lines: Iterable[bytes], erased: Collection[str]) -> None:
         """All of a file that has been checked, without the orders in `erased`. Raises Away; begun again it goes on."""
@@ -158,6 +159,7 @@ class Import(Ask):
         assert line.order is not None
         ledger = [row(one) for one in line.ledger]
         while here is None or here.order.rev < line.order.rev:
+            self.stores.add(line.order.store or "")
             went = await self._orders.restore(self._standing(line.order, here), ledger, line.digests, line.codes)
             if went:
                 self.done["orders" if went > 0 else "gone"] += 1
