@@ -49,6 +49,7 @@ from app.store.audit import Audit
 from app.store.clients import commands, lines, listening
 from app.store.control import Control
 from app.store.days import Days
+from app.store.erasing import Erasing
 from app.store.feeds import Feeds
 from app.store.follows import Follows
 from app.store.grants import Grants
@@ -137,10 +138,17 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     app = _app(site, render, hooks, lambda: _running(house))
     chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
     doorman = Doorman(hub, Control(client, listener), site.people, site.links, site.screens)
+    doorman.forgotten = partial(_forgotten, site)
     beside = (relay.run, hub.run, couriers.run, doorman.run, chips.run, Lapse(site).run, partial(_gauged, hub))
     lights = Lights(hub, site.screens, clock)
     house = House(app, front(app, hooks), site, work, (*beside, lights.run, *work.runs))
     return house
+
+
+def _forgotten(site: Site, key: str) -> None:
+    """An order was erased: what this process remembers of it goes too."""
+    site.intake.know(key, None)
+    site.render.forget(key)
 
 
 async def _gauged(hub: Hub) -> None:
@@ -223,6 +231,7 @@ def _site(
         rates=Rates(client),
         grants=Grants(client),
         paces=Paces(client),
+        erasing=Erasing(client, orders, replicas=settings.server.replicas),
     )
     work = Work(settings, systems, shelves, intake, clock)
     site = Site(

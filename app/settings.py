@@ -48,7 +48,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sockets_per_link: int = 50
     replicas: int = 0  # how many must hold a commit before it is acknowledged (WAIT)
     tick_ms: int = 40  # a busy board's frames are this far apart
-    retention_days: int = 30
+    retention_days: int = 30  # after its end, until an order is erased; 0: never
     pictures: str = ""  # the folder of the stores' pictures; empty: pictures in data_dir
     link_hours: int = 24  # how long tracking links outlive the handover
 
@@ -233,6 +233,7 @@ def _server(table: dict[str, Any], environ: Mapping[str, str]) -> Server:
     _need(1 <= server.workers <= 64, "server.workers", "a number from 1 to 64")
     _need(server.public_url.startswith(("http://", "https://")), "server.public_url", "an http:// or https:// address")
     _need(1 <= server.link_hours <= 8760, "server.link_hours", "a number from 1 to 8760")
+    _need(0 <= server.retention_days <= 36_500, "server.retention_days", "a number of days, or 0 to keep orders")
     _need(not server.api_token or len(server.api_token) >= SECRET_LEAST, "server.api_token", "24 characters or more")
     _need(
         server.redis_url.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://")) or not server.redis_url,

@@ -14,6 +14,7 @@ import uvloop
 from app import main
 from app.cli import carry, crew, demo, doctor, sandbox
 from app.cli.beside import beside
+from app.cli.erase import erase
 from app.cli.replay import replay
 from app.errors import Fatal, Problem
 from app.settings import Settings
@@ -115,6 +116,10 @@ def parser() -> argparse.ArgumentParser:
     again.add_argument("--all", action="store_true", help="all of the quarantine")
     again.add_argument("--calls", action="store_true", help="all calls that need a person")
     again.set_defaults(run=replay)
+    forget = commands_.add_parser("erase", help="erase an order and all that is kept of it, for good")
+    forget.add_argument("source", metavar="SOURCE", help="its order system's id in the config")
+    forget.add_argument("ref", metavar="REF", help="the order system's own key of it, not the code")
+    forget.set_defaults(run=erase)
     other = commands_.add_parser("sandbox", help="play the configured order systems against a running server")
     other.add_argument("--url", default="", help="the server; else the config's port here")
     other.add_argument("--port", type=int, default=8100, help="where the order systems' own APIs answer")

@@ -446,6 +446,13 @@ class Renderer:
                 del self._pages[next(iter(self._pages))]
         return known
 
+    def forget(self, key: str) -> None:
+        """Nothing that was drawn of this order is kept. The pieces of cards and lists name no order: all of them go."""
+        for name in [name for name in self._pages if f"{name[0]}:{name[1]}" == key]:
+            del self._pages[name]
+        for pieces in (self._row, self._group, self._goods, self._top):
+            pieces.cache_clear()
+
     def _draw_part(self, told: Words, name: str, values: dict[str, Any]) -> Markup:
         return Markup(filled(self._drawn[name], {**values, "words": told.page}))
 

@@ -150,7 +150,7 @@ Zone = tzinfo
 Row = dict[str, Any]
 ABOUT_ORDERS: Final = frozenset(
     {"claimed", "cannot_find", "handed_over", "undone", "order_placed", "stage_set", "body_read", "link_made",
-     "link_revoked", "link_renewed"}
+     "link_revoked", "link_renewed", "order_erased"}
 )  # fmt: skip
 _ID: Final = re.compile(r"[0-9a-f]{16,}")
 SHORT: Final = 6  # characters of an id that are shown
@@ -165,7 +165,7 @@ DEEDS: Final = {
     "user_added": "made an account", "user_changed": "changed an account", "user_disabled": "disabled an account",
     "user_enabled": "let an account sign in again", "password_changed": "changed a password",
     "pin_changed": "changed a PIN", "pin_refused": "gave a wrong PIN", "replayed": "replayed from quarantine",
-    "call_replayed": "had a call made again",
+    "call_replayed": "had a call made again", "order_erased": "erased an order",
 }  # fmt: skip
 
 

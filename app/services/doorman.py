@@ -44,6 +44,7 @@ class Doorman:
         self._screens = screens
         self._heard = 0  # the number of the last notice that was acted on, with all before it
         self._doubt = True
+        self.forgotten: Callable[[str], None] = _nobody  # hears the keys of orders that were asked to be forgotten
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -62,6 +63,8 @@ class Doorman:
             await asyncio.sleep(AGAIN)
 
     async def _noticed(self, notice: Notice) -> None:
+        if notice.kind == "order":
+            self.forgotten(notice.who)
         if notice.number != self._heard + 1:  # a new line, or something was missed on it
             self._doubt = True
             await self._caught_up()
@@ -116,6 +119,10 @@ class Doorman:
         for name in set[str]().union(*ended):
             for mailbox in seated[name]:
                 mailbox.close(REVOKED)
+
+
+def _nobody(_: str) -> None:
+    """Nobody asked to be told."""
 
 
 def _wanted(seated: Seated, who: str) -> Seated:

@@ -14,11 +14,13 @@ from app.services.houses import Houses
 from app.services.outbox import Caller
 from app.services.poller import Poller
 from app.services.replay import Replay
+from app.services.retention import Retention
 from app.services.sweep import Sweep
 from app.services.ticker import Ticker
 from app.services.tokens import Tokens
 from app.services.watch import Watch
 from app.settings import Settings
+from app.store.erasing import Erasing
 from app.store.feeds import Feeds
 from app.store.follows import Follows
 from app.store.grants import Grants
@@ -44,6 +46,7 @@ class Shelves(Struct, frozen=True, kw_only=True):
     rates: Rates
     grants: Grants
     paces: Paces
+    erasing: Erasing
 
 
 class Work:
@@ -68,13 +71,15 @@ class Work:
         self.ticker = Ticker(orders, intake, clock)
         self.replay = Replay(sources, orders, intake, shelves.quarantine, clock)
         self.houses = Houses(settings.stores, shelves.paces, orders, intake, clock)
+        self.retention = Retention(shelves.erasing, settings.server.retention_days, clock)
         self.watch.changed = self.sweep.hurry
         intake.noted = self._noted
         intake.house, intake.ended = self.houses.of, self.houses.ended
 
     @property
     def runs(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
-        return self.poller.run, self.caller.run, self.ticker.run, self.watch.run, self.sweep.run, self.houses.run
+        heard = self.poller.run, self.watch.run, self.sweep.run
+        return *heard, self.caller.run, self.ticker.run, self.houses.run, self.retention.run
 
     def _noted(self, event: OrderEvent) -> None:
         self.watch.noted(event)

@@ -20,7 +20,7 @@ What = Literal[
     "claimed", "cannot_find", "handed_over", "undone", "order_placed", "stage_set", "body_read",
     "link_made", "link_revoked", "link_renewed", "screen_made", "screen_revoked", "token_made",
     "user_added", "user_changed", "user_disabled", "user_enabled", "password_changed", "pin_changed", "pin_refused",
-    "replayed", "call_replayed",
+    "replayed", "call_replayed", "order_erased",
 ]  # fmt: skip
 WHATS: Final[tuple[str, ...]] = get_args(What)
 

@@ -3,6 +3,7 @@
 What was asked for leaves a tombstone, so that a late event or an import can't bring it back. The pace that a store has
 learnt, its counted events and the audit trail stay: they hold nothing of a customer."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable
 from pathlib import Path
@@ -23,12 +24,18 @@ log = structlog.get_logger()
 
 TRIES: Final = 20  # an order may change so often while it is being erased
 PAGE: Final = 1_000  # journal lines, or keys, looked at in one step
+WRITTEN_IN: Final = 60.0  # seconds that a file may take to be written anew
+LOOK: Final = 0.2  # seconds between two looks whether it is
+DAILY: Final = 86_400 - 600  # seconds
 HELD: Final = ("o", "l", "d", "links", "outs", "f")  # what of an order may have come back with an import
 
 
 class Gone(Struct, frozen=True):
-    """What went with an order: other orders (the journeys that became it), ledger lines, links, calls."""
+    """What went: the order, where it was still there; the journeys that became it; ledger lines, links, calls."""
 
+    key: str
+    store: str
+    order: bool
     journeys: int
     lines: int
     links: int
@@ -98,6 +105,32 @@ class Erasing(Ask):
                 again += 1
         return again
 
+    # ---- what Redis has on disk ----
+
+    async def rewrite(self) -> bool:
+        """Has Redis write its append-only file anew, for that holds all that was ever written. False where it has not
+        come to its end within a minute, or Redis says no; without such a file there is nothing to do."""
+        asked = False
+        for _ in range(int(WRITTEN_IN / LOOK)):
+            said = await self.ask("INFO", "persistence")
+            if not said["aof_enabled"]:
+                return True
+            if not (said["aof_rewrite_in_progress"] or said["aof_rewrite_scheduled"]):
+                if asked:
+                    return bool(said["aof_last_bgrewrite_status"] == "ok")
+                await self.ask("BGREWRITEAOF")
+                asked = True
+            await asyncio.sleep(LOOK)
+        return False
+
+    async def tidy(self, went: int) -> None:
+        """The same where orders went, once a day: the file may be large."""
+        if went:
+            await self.ask("SET", "ob:unwritten", 1)
+        if await self.ask("EXISTS", "ob:unwritten") and await self.ask("SET", "ob:rewritten", 1, "NX", "EX", DAILY):
+            await self.ask("DEL", "ob:unwritten")
+            await self.rewrite()
+
     # ---- how ----
 
     async def _journeys(self, key: str) -> list[str]:
@@ -112,7 +145,8 @@ class Erasing(Ask):
             reply: Any = await self._line.call(args)
             if reply != -1:
                 metrics.ERASED.labels(why).inc(len(found))
-                return Gone(len(found.keys() - {keys[0]}), *reply)
+                home = found[keys[0]].order.store or "" if keys[0] in found else ""
+                return Gone(keys[0], home, keys[0] in found, len(found.keys() - {keys[0]}), *reply)
         raise Away("The order changes faster than it can be erased. Try again in a moment.")
 
     async def _journals(self) -> AsyncIterator[str]:

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from msgspec import Meta, Struct
 
-from app.errors import Invalid, Unknown
+from app.errors import Conflict, Invalid, Unknown
 from app.orders import MANUAL, Item
 from app.providers.contract import Follow, Provider, text
 from app.settings import Source
@@ -70,11 +70,13 @@ async def follow(request: Call, site: NamedDependency[Site], ticket: NamedDepend
     if not fresh:
         await site.follows.hurry(site.clock(), [made.key])
         await _polled(site, made.key, site.clock())
-    record = await site.orders.get(made.key)
+    record, followed = await site.orders.get(made.key), await site.follows.body(made.key) is not None
+    if record is None and not fresh and not followed:
+        raise Conflict("This order was erased because somebody asked for it. It can't be followed again.")
     body = {
         "source": source.id,
         "ref": made.ref,
-        "following": await site.follows.body(made.key) is not None,
+        "following": followed,
         "order": None if record is None else shaped(record.order, site.clock()),
     }
     return Response(body, status_code=201 if fresh else 200)
