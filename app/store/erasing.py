@@ -27,7 +27,7 @@ PAGE: Final = 1_000  # journal lines, or keys, looked at in one step
 WRITTEN_IN: Final = 60.0  # seconds that a file may take to be written anew
 LOOK: Final = 0.2  # seconds between two looks whether it is
 DAILY: Final = 86_400 - 600  # seconds
-HELD: Final = ("o", "l", "d", "links", "outs", "f")  # what of an order may have come back with an import
+HELD: Final = ("o", "l", "d", "links", "outs", "f", "aliases")  # what of an order may have come back with an import
 
 
 class Gone(Struct, frozen=True):
