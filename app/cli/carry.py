@@ -44,6 +44,8 @@ async def send(settings: Settings, _: argparse.Namespace) -> None:
             raise Fatal(f"The export can't be written ({error.strerror}): what there is of it is of no use.") from None
         finally:
             await client.aclose()
+        if export.unread:
+            print(f"Left out, because they can't be read: {export.unread:,} orders.", file=sys.stderr)
         if export.unknown:
             print(f"Left out, of a newer version: {', '.join(sorted(export.unknown))}.", file=sys.stderr)
 

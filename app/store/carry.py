@@ -2,15 +2,18 @@
 of them at one instant; what stands here when lines come back is newer than any export, and stays."""
 
 import asyncio
+import contextlib
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import MsgspecError
 from redis.asyncio import Redis
 
+from app.errors import Away
 from app.orders import Order
 from app.store.ask import Ask
 from app.store.carried import (
@@ -36,6 +39,7 @@ from app.store.orders import Orders, Record, Write, decoded
 
 HERE: Final = Path(__file__).parent
 BATCH: Final = 20  # orders or keys at once: the boards' work gets its turn in between
+PAUSES: Final = (0.5, 2.0, 5.0, 10.0)  # seconds until a reading that failed is tried again
 PAGE: Final = 1_000  # entries of a stream on a line
 
 # The tail that a stream has got here behind the last one of an export, and the whole in its place.
@@ -49,13 +53,15 @@ redis.call('PERSIST', ARGV[1])
 
 
 class Export(Ask):
-    """`unknown`: kinds of keys that were left out because nobody has said what they are."""
+    """What was left out: `unknown`, the kinds of keys that nobody has said anything of, and `unread`, the number of
+    orders that can't be read."""
 
     def __init__(self, client: Redis) -> None:
         super().__init__(client)
         self._take = Line(client, (HERE / "take.lua").read_text())
         self._keys = Line(client, (HERE / "keys.lua").read_text())
         self.unknown: set[str] = set()
+        self.unread = 0
 
     async def lines(self, version: str, now: float) -> AsyncIterator[bytes]:
         yield encode(Said(orderboard=version, schema=SCHEMA, exported_at=datetime.fromtimestamp(now, UTC).isoformat()))
@@ -68,22 +74,21 @@ class Export(Ask):
 
     async def _orders(self) -> AsyncIterator[Said]:
         last = "-inf"
-        while rows := await self._take.call([last, BATCH]):
-            for number, body, ledger, digests, codes in rows:
-                last = number.decode()
+        while rows := await _patient(self._take.call, [last, BATCH]):
+            for _, body, *rest in rows:
                 if body is not None:
-                    yield Said(
-                        order=decoded(body),
-                        ledger=[told(line) for line in ledger],
-                        digests={digest.decode(): int(count) for digest, count in _pairs(digests)},
-                        codes=sorted(code.decode() for code in codes),
-                    )
+                    try:
+                        yield _order(body, *rest)
+                    except MsgspecError:
+                        self.unread += 1
+            last = rows[-1][0].decode()
 
     async def _others(self) -> AsyncIterator[Said]:
         names = await self._names()
         for begin in range(0, len(names), BATCH):
             some = names[begin : begin + BATCH]
-            for name, (kind, ends, held) in zip(some, await self._keys.call(some), strict=True):
+            rows = await _patient(self._keys.call, some)
+            for name, (kind, ends, held) in zip(some, rows, strict=True):
                 if kind == b"stream":
                     async for line in self._stream(name):
                         yield line
@@ -94,7 +99,7 @@ class Export(Ask):
         found: set[str] = set()
         cursor = 0
         while True:
-            cursor, rows = await self.ask("SCAN", cursor, "MATCH", "ob:*", "COUNT", 1_000)
+            cursor, rows = await _patient(self.ask, "SCAN", cursor, "MATCH", "ob:*", "COUNT", 1_000)
             found |= {name for name in map(bytes.decode, rows) if word(name) in KINDS}
             self.unknown |= {word(row.decode()) for row in rows} - KINDS.keys() - ORDERS - LEFT
             if int(cursor) == 0:
@@ -102,7 +107,7 @@ class Export(Ask):
 
     async def _stream(self, name: str) -> AsyncIterator[Said]:
         start = "-"
-        while rows := await self.ask("XRANGE", name, start, "+", "COUNT", PAGE):
+        while rows := await _patient(self.ask, "XRANGE", name, start, "+", "COUNT", PAGE):
             start = "(" + rows[-1][0].decode()
             yield Said(key=name, type="stream", value=value("stream", [(number, _flat(held)) for number, held in rows]))
 
@@ -198,6 +203,24 @@ class Import(Ask):
     async def _joined(self) -> None:
         for name, last in self._ends.items():
             await self.ask("EVAL", _JOIN, 0, name, "ob:carried:" + word(name), last)
+
+
+async def _patient(read: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    """A store that has something else to do for a moment must not cost the night's backup."""
+    for pause in PAUSES:
+        with contextlib.suppress(Away):
+            return await read(*args)
+        await asyncio.sleep(pause)
+    return await read(*args)
+
+
+def _order(body: bytes, ledger: list[bytes], digests: list[bytes], codes: list[bytes]) -> Said:
+    return Said(
+        order=decoded(body),
+        ledger=[told(line) for line in ledger],
+        digests={digest.decode(): int(count) for digest, count in _pairs(digests)},
+        codes=sorted(code.decode() for code in codes),
+    )
 
 
 def _line(name: str, kind: str, ends: int, held: list[Any]) -> Said:

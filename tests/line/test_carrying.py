@@ -48,6 +48,7 @@ pytestmark = pytest.mark.anyio
 
 APP = Path(__file__).parents[2] / "app"
 CHANNELS = {"c", "node", "p"}  # what is said there is kept nowhere
+UNSEEN = {"qlost"}  # only of what quarantine has no room for
 STEPS = 150  # of the sandbox's story, after how it began
 
 
@@ -102,12 +103,19 @@ async def lived(url: str, data: Path) -> AsyncIterator[Settings]:
             await play(islice(story, STEPS), feeds, speed=1e6, world=world, on_follow=shop.follow)
             assert not shop.complaints
         await asyncio.to_thread(served.call, staff(served.house, settings))
-        await asyncio.sleep(2.5)  # what is learnt, heard and called is written once a second
+        async with asyncio.timeout(WAIT):  # what is heard, polled and called is written in its time
+            while KINDS.keys() - words_of(url) - UNSEEN - {"outbox", "erased"}:
+                await asyncio.sleep(0.1)
         await asyncio.to_thread(served.stop)
     async with housed(url, settings) as house:
         await check_in(house, "later")  # a call that nobody makes any more
         await house.site.orders.ask("HSET", "ob:erased", "jane-68:erased", repr(time.time()))
     yield settings
+
+
+def words_of(url: str) -> set[str]:
+    with redis.Redis.from_url(url) as client:
+        return {word(key.decode()) for key in client.keys("*")}
 
 
 async def staff(house: House, settings: Settings) -> None:
@@ -118,7 +126,7 @@ async def staff(house: House, settings: Settings) -> None:
     await site.people.issue("till")
     await site.people.enter("mara", now)
     await site.people.tries("mara", 5, 60)
-    await site.screens.make("68", "tv", now)
+    await site.screens.make("68", "tv", now - 1)
     screen, _ = await site.screens.make("68", "ready", now)
     await site.screens.saw([screen.id], now)
     for number in range(1_200):  # more than one line holds
@@ -196,14 +204,14 @@ async def pages(house: House) -> list[Any]:
 async def test_all_that_must_last_comes_back_the_same(redis_url: str, tmp_path: Path) -> None:
     async with lived(redis_url, tmp_path) as settings:
         with redis.Redis.from_url(redis_url) as client:
-            names = {word(key.decode()) for key in client.keys("*")}
+            names = words_of(redis_url)
             lines, now = await exported(redis_url), time.time()
             before = await answers(redis_url, settings, now)
             client.flushall()
             async with housed(redis_url, settings) as house:
                 done = await imported(house, lines)
             after, again = await answers(redis_url, settings, now), await exported(redis_url)
-            kept = {word(key.decode()) for key in client.keys("*")}
+            kept = words_of(redis_url)
     assert names <= KINDS.keys() | ORDERS | LEFT, "a kind of key that nobody has said anything of"
     assert KINDS.keys() - names <= UNSEEN, "the story leaves some kinds of keys out, so that nothing is said of them"
     assert kept & LEFT <= {"id", "qsize"}
@@ -211,9 +219,6 @@ async def test_all_that_must_last_comes_back_the_same(redis_url: str, tmp_path: 
     for part, told in before.items():
         assert after[part] == told, part
     assert done["orders"] > 20
-
-
-UNSEEN = {"qlost"}  # only of what quarantine has no room for
 
 
 def test_every_key_in_the_code_is_carried_or_left_for_a_reason() -> None:
@@ -243,6 +248,28 @@ async def test_people_can_read_it(redis_url: str) -> None:
     assert line(lines, "ob:user:mara")["value"]["packed"]["stores"] == ["68"]
     assert line(lines, "ob:out:jane-68:a1:arrived")["value"].keys() == {"e"}
     assert end == {"end": True, "lines": len(lines) - 1}
+
+
+async def test_a_store_that_is_busy_for_a_moment_costs_no_backup(redis_url: str) -> None:
+    async with housed(redis_url) as house:
+        await check_in(house, "a1")
+        lines = await exported(redis_url)
+        await house.site.orders.ask("CLIENT", "PAUSE", 2_500, "ALL")
+    assert await exported(redis_url) == lines
+
+
+async def test_an_order_that_cannot_be_read_costs_no_other(redis_url: str) -> None:
+    async with housed(redis_url) as house:
+        for ref in ("a1", "a2", "a3"):
+            await check_in(house, ref)
+        await house.site.orders.ask("HSET", "ob:o:jane-68:a2", "b", b"\x91\x01")
+    client = commands(redis_url)
+    export = Export(client)
+    lines = [json.loads(text) async for text in export.lines("0.1", 0.0)]
+    await client.aclose()
+    assert [told["order"]["ref"] for told in lines if "order" in told] == ["a1", "a3"]
+    assert export.unread == 1
+    assert lines[-1] == {"end": True, "lines": len(lines) - 1}
 
 
 # ---- what is refused changes nothing ----
