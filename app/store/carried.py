@@ -37,7 +37,8 @@ LEFT: Final = frozenset({
     "session", "sessions", "oidc", "tries", "grant",  # who is in, and what opens other systems
     "pos",  # where somebody is
     "id", "s:seq", "s:j", "control",  # the numbers of changes: they begin anew
-    "rate", "sweep", "swept", "retention", "rewritten", "unwritten",  # turns that are over in a moment
+    "rate", "sweep", "swept", "retention",  # turns that are over in a moment
+    "unwritten", "rewritten",  # what this engine's own file still holds
     "qsize",  # reckoned anew
     "carried",  # an import that was broken off
 })  # fmt: skip
