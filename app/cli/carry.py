@@ -100,7 +100,8 @@ def told(done: Counter[str]) -> str:
         if done[kind] or kind == "orders"
     ]
     newer = f" {done['newer']:,} stood here as new or newer, and stayed." if done["newer"] else ""
-    gone = f" {done['gone']:,} had been erased, and were left out." if done["gone"] else ""
+    was = "was" if done["gone"] == 1 else "were"
+    gone = f" {done['gone']:,} had been erased, and {was} left out." if done["gone"] else ""
     return f"Imported {', '.join(parts)}.{newer}{gone}"
 
 
