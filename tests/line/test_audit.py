@@ -12,6 +12,7 @@ from rig import TOKEN, WAIT, Served, housed
 from test_screens import call, made, take
 
 from app.main import House
+from app.render.admin import DEEDS
 from app.store import audit
 from app.store.people import User
 from app.web.staff import HASHER
@@ -91,6 +92,10 @@ async def test_lists_for_the_pages_of_admins(redis_url: str) -> None:
         await site.screens.revoke(tv)
         assert await site.screens.of("68") == [ready]
         assert await site.screens.of("123") == []
+
+
+def test_people_read_what_was_done_in_words() -> None:
+    assert set(audit.WHATS) == DEEDS.keys()
 
 
 @pytest.fixture
