@@ -20,7 +20,7 @@ from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where, card_id
 from app.render.escape import install
 from app.render.goods import line
-from app.render.parts import PAGES_MOST, SPOT, Parts, sides
+from app.render.parts import PAGES_MOST, SPOT, Parts
 from app.render.said import Drawn, View
 from app.render.times import exact, lasting, since, today, zone_name
 from app.render.tools import toolbox
@@ -398,8 +398,9 @@ class Renderer:
         view = self._view(order, now, audience, lang, fixes, seen)
         said = bay if bay in view.store.bays else ""
         facts = None if said else track.around(order, view)
-        before, after = view.parts.around(facts, lambda: self._drawn_around(order, view, said))
-        return "".join((before, track.goods(order, view), after))  # a sum with Markup would escape
+        before, between, after = view.parts.around(facts, lambda: self._drawn_around(order, view, said))
+        pieces = before, track.promise(order, view), between, track.goods(order, view), after
+        return "".join(pieces)  # a sum with Markup would escape
 
     def _drawn_around(self, order: Order, view: View, bay: str) -> str:
         shown = track.view(order, view, self._tiles)
@@ -412,7 +413,8 @@ class Renderer:
         view = self._view(order, now, audience, lang, fixes)
         if view.trip is None:
             return ""
-        return filled(self._trip, {**track.view(order, view, self._tiles), "words": view.words.page})
+        shown = track.view(order, view, self._tiles)
+        return filled(self._trip, {**shown, "when": track.promise(order, view), "words": view.words.page})
 
     def _view(
         self,
@@ -463,14 +465,14 @@ class Renderer:
     def _draw_top(self, *said: str) -> Markup:
         return Markup(self._env.get_template("head.html").render(zip(HEAD, said, strict=True)))
 
-    def _draw_group(self, state: str, wide: bool, heading: str, icon: str, many: int) -> tuple[str, str]:
+    def _draw_group(self, state: str, wide: bool, heading: str, icon: str, many: int) -> list[str]:
         values = {"state": state, "wide": wide, "heading": heading, "icon": icon, "many": many, "rows": SPOT}
-        return sides(filled(self._drawn["group"], values))
+        return filled(self._drawn["group"], values).split(SPOT)
 
-    def _draw_goods(self, told: Words, done: int, lines: int, bar: lanes.Bar | None) -> tuple[str, str]:
+    def _draw_goods(self, told: Words, done: int, lines: int, bar: lanes.Bar | None) -> list[str]:
         count = lines if bar is None else told.say("done_of", done=str(done), lines=str(lines))
         values = {"count": count, "bar": bar, "groups": SPOT, "words": told.page}
-        return sides(filled(self._drawn["goods"], values))
+        return filled(self._drawn["goods"], values).split(SPOT)
 
     def told(self, text: str, lang: str) -> str:
         """A marked text of anywhere in a language; one that is not comes back as it is."""

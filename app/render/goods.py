@@ -9,7 +9,7 @@ from app.orders import RANK, Item, Order
 from app.render.local import number
 from app.render.words import Words
 
-Group = Callable[[str, bool, str, str, int], tuple[str, str]]  # of state, open at first, words, icon, how many
+Group = Callable[[str, bool, str, str, int], list[str]]  # of state, open at first, words, icon, how many
 UNITS: Final[dict[str | None, str]] = {
     None: "",
     "unit": "",

@@ -1,5 +1,5 @@
 """What stands on a customer's page until the facts that it tells change: most parts outlive most changes, and most
-changes are of the items alone."""
+changes are of the items alone, or of the minute."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -7,18 +7,18 @@ from typing import Any, Final
 from markupsafe import Markup
 
 PAGES_MOST: Final = 4096  # pages whose parts are remembered
-SPOT: Final = Markup("<goods>")  # where something else goes: no text on a page can hold it, for want of a bare "<"
+SPOT: Final = Markup("<spot>")  # where something else goes: no text on a page can hold it, for want of a bare "<"
 
 
 class Parts:
     """The parts of one page, each with the facts it was drawn from."""
 
-    __slots__ = ("_around", "_made", "_sides")
+    __slots__ = ("_around", "_made", "_pieces")
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[tuple[Any, ...], Markup]] = {}
         self._around: tuple[Any, ...] | None = None
-        self._sides = "", ""
+        self._pieces: list[str] = []
 
     def keep(self, name: str, facts: tuple[Any, ...], draw: Callable[[], Markup]) -> Markup:
         """A part as it was drawn last, or anew where one of `facts` is another. They must hold everything `draw`
@@ -28,15 +28,9 @@ class Parts:
         self._made[name] = facts, made  # these objects, also where they are only equal: the next are compared with them
         return made
 
-    def around(self, facts: tuple[Any, ...] | None, draw: Callable[[], str]) -> tuple[str, str]:
-        """What stands before the items and after them, as for `keep`. None: it changes by the second."""
+    def around(self, facts: tuple[Any, ...] | None, draw: Callable[[], str]) -> list[str]:
+        """What stands before, between and after the spots, as for `keep`. None: it changes by the second."""
         if facts is None or facts != self._around:
-            self._sides = sides(draw())
+            self._pieces = draw().split(SPOT)
         self._around = facts
-        return self._sides
-
-
-def sides(drawn: str) -> tuple[str, str]:
-    """What stands before `SPOT` and after it."""
-    before, _, after = drawn.partition(SPOT)
-    return before, after
+        return self._pieces

@@ -41,7 +41,7 @@ class Drawn(Struct, frozen=True):
     part: Callable[[str, dict[str, Any]], Markup]
     row: Callable[[Item], Markup]
     group: Group
-    goods: Callable[[int, int, Bar | None], tuple[str, str]]
+    goods: Callable[[int, int, Bar | None], list[str]]
 
 
 class View(Struct, frozen=True):

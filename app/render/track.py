@@ -25,7 +25,7 @@ from app.render.lanes import bar, counts
 from app.render.local import money
 from app.render.parts import SPOT
 from app.render.said import CALLING, MASKED, View, counting, handed, notes, said, sentence, waiting
-from app.render.steps import line, minute, when
+from app.render.steps import line, when
 from app.render.times import lasting, since, zone_name
 from app.render.words import fill
 from app.settings import Store
@@ -33,14 +33,12 @@ from app.tiles import Tiles
 
 
 def view(order: Order, seen: View, tiles: Tiles) -> dict[str, Any]:
-    """What stands around the items. `tiles`: where the streets of a map come from."""
+    """What stands around the promise and the items. `tiles`: where the streets of a map come from."""
     arrival = waiting(order)
     name, checkin = sentence(order, seen), _checkin(order, seen)
     over = ended(order)
-    told = (when if seen.trip is None else trip.when)(order, seen)
     return {
-        "hero": _hero(order, name, seen), "when": "" if over or arrival else told,
-        "line": line(order, seen), "goods": SPOT,
+        "hero": _hero(order, name, seen), "when": SPOT, "line": line(order, seen), "goods": SPOT,
         "rest": _rest(order, seen, name in CALLING, over, tiles),
         "wait": _wait(arrival, seen) if arrival else None, "arrivals": _arrivals(arrival, seen) if arrival else (),
         "facts": _facts(order, seen, over),
@@ -58,7 +56,7 @@ def ended(order: Order) -> bool:
     return order.end is not None or RANK[order.stage] >= RANK["fulfilled"] or handed(order)
 
 
-# What a word about the items changes of an order; what of it is told around them, `around` adds.
+# What a word about the items changes of an order; what of it is told elsewhere, `around` adds.
 _ITEMS: Final = frozenset(
     {"items", "asked", "own", "gone", "listed", "outcomes", "open", "word", "raw_status", "told", "under", "stamps",
      "house", "version", "rev", "updated_at", "heard"}
@@ -73,8 +71,7 @@ def around(order: Order, seen: View) -> tuple[Any, ...] | None:
     now, stamps = seen.now, order.stamps
     return (
         *_TOLD(order), stamps.get("flag:on_hold"), stamps.get("flag:returning"),
-        tally(order) if counted(order) else None, seen.state.code, may_be_here(order, now), minute(order, now),
-        seen.quarter,
+        tally(order) if counted(order) else None, may_be_here(order, now), seen.quarter,
     )  # fmt: skip
 
 
@@ -101,6 +98,13 @@ def _headed(order: Order, name: str, count: tuple[int, int] | None, seen: View) 
         "icon": _icon(order, icon), "kind": title, "code": order.code or "", "headline": headline, "lead": lead,
         "notes": notes(order, seen), "trip": False,
     }  # fmt: skip
+
+
+def promise(order: Order, seen: View) -> Markup | str:
+    """When it comes, as long as somebody waits for that."""
+    if ended(order) or waiting(order):
+        return ""
+    return when(order, seen) if seen.trip is None else trip.when(order, seen)
 
 
 def goods(order: Order, seen: View) -> Markup | str:
