@@ -36,7 +36,7 @@ POLLS = Counter("orderboard_polls_total", "Polls by how they went", ["source", "
 CALLS = Counter(
     "orderboard_calls_total", "Calls to order systems by what came of them", ["source", "result"], registry=REGISTRY
 )
-ERASED = Counter("orderboard_erased_total", "Orders erased, by why", ["why"], registry=REGISTRY)
+RETIRED = Counter("orderboard_retired_total", "Orders erased because their time was over", registry=REGISTRY)
 SIGN_INS = Counter("orderboard_sign_ins_total", "Sign-ins by how they went", ["result"], registry=REGISTRY)
 COMMIT = Histogram(
     "orderboard_commit_seconds",

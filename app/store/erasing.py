@@ -60,7 +60,7 @@ class Erasing(Ask):
         if await self._orders.get(key) is None and await self.erased(key) is None:
             return None
         journeys = await self._journeys(key)
-        gone = await self._wipe([key, *journeys], repr(now), "asked")
+        gone = await self._wipe([key, *journeys], repr(now))
         async for journal in self._journals():
             await self._clear(journal, {key, *journeys})
         if gone.order:
@@ -85,11 +85,12 @@ class Erasing(Ask):
                 continue
             if record is None or _over(record.order, before):
                 whole = [key, *await self._journeys(key)]
-                await self._wipe(whole, "", "retention")
+                gone = await self._wipe(whole, "")
+                metrics.RETIRED.inc(gone.order + gone.journeys)
                 named[NOWHERE if record is None else record.order.store or NOWHERE].update(whole)
                 went += 1
-        for store, gone in named.items():
-            await self._clear(f"ob:s:{store}:j", gone)
+        for store, names in named.items():
+            await self._clear(f"ob:s:{store}:j", names)
         return went
 
     async def over(self, before: float, count: int, skip: int = 0) -> list[str]:
@@ -147,7 +148,7 @@ class Erasing(Ask):
     async def _journeys(self, key: str) -> list[str]:
         return sorted(one.decode() for one in await self.ask("SMEMBERS", "ob:aliases:" + key))
 
-    async def _wipe(self, keys: list[str], when: str, why: str) -> Gone:
+    async def _wipe(self, keys: list[str], when: str) -> Gone:
         for _ in range(TRIES):
             found = await self._orders.read(keys)
             args = [when]
@@ -155,7 +156,6 @@ class Erasing(Ask):
                 args += _named(key, found.get(key))
             reply: Any = await self._line.call(args)
             if reply != -1:
-                metrics.ERASED.labels(why).inc(len(found))
                 home = found[keys[0]].order.store or "" if keys[0] in found else ""
                 return Gone(keys[0], home, keys[0] in found, len(found.keys() - {keys[0]}), *reply)
         raise Away("The order changes faster than it can be erased. Try again in a moment.")
