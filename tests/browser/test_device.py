@@ -1,6 +1,7 @@
 """What a device remembers, what is found and filtered, Now with many entries, and the board on a phone."""
 
 import re
+import time
 
 import pytest
 from crowd import LIVE, busy, jane, lola, sign_in, step
@@ -87,10 +88,14 @@ def test_filters_sift_the_lanes_never_now_and_are_kept(board: Page) -> None:
 def test_more_than_nine_in_now(served: Served, board: Page) -> None:
     for number in range(40, 52):
         jane(served, "preparing", number, minutes=-number)
-    rest = board.locator("#rest")
+    rest, shown = board.locator("#rest"), board.locator(".now [data-cards] > :visible")
+    expect(board.get_by_role("link", name="G51", include_hidden=True)).to_be_attached()  # the last of them has come
     expect(rest).to_be_visible()
     expect(rest).to_contain_text("more")
-    assert board.locator(".now [data-cards] > :visible").count() <= 10
+    until = time.monotonic() + 20
+    while shown.count() > 10 and time.monotonic() < until:  # until they are put in their places
+        board.wait_for_timeout(50)
+    assert shown.count() <= 10
     assert board.locator(".now .unclaimed:visible").count() == board.locator(".now .unclaimed").count()
     step(served, 40, "here")
     expect(board.locator(".now .arrive:visible", has_text="G40")).to_be_visible()
