@@ -46,7 +46,7 @@ from app.services.oidc import Oidc
 from app.services.work import Shelves, Work
 from app.settings import Settings, load
 from app.store.audit import Audit
-from app.store.clients import commands, lines, listening
+from app.store.clients import commands, listening
 from app.store.control import Control
 from app.store.days import Days
 from app.store.erasing import Erasing
@@ -117,7 +117,7 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     systems = order_systems.load()
     client = commands(url)
     listener = listening(url)
-    orders = Orders(client, lines(url), listener, replicas=settings.server.replicas)
+    orders = Orders(client, commands(url), listener, replicas=settings.server.replicas)
     positions = Positions(client, listener)
     feeds = {source.id: Feed(source.provider, systems[source.provider].label) for source in settings.sources.values()}
     feeds[MANUAL] = Feed(MANUAL, "Manual")

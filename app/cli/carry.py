@@ -16,7 +16,7 @@ from app.intake import standing
 from app.settings import Settings
 from app.store.carried import UNCHANGED, checked
 from app.store.carry import Export, Import
-from app.store.clients import commands, lines, listening
+from app.store.clients import commands, listening
 from app.store.erasing import Erasing
 from app.store.orders import Orders
 
@@ -75,7 +75,7 @@ async def take(settings: Settings, _: argparse.Namespace) -> None:
 async def _taken(settings: Settings, url: str, file: Any, erased: set[str]) -> Import:
     client = commands(url)
     replicas = settings.server.replicas
-    orders = Orders(client, lines(url), listening(url), replicas=replicas)
+    orders = Orders(client, commands(url), listening(url), replicas=replicas)
     erasing = Erasing(client, orders, replicas=replicas)
     back = Import(client, orders, erasing, lambda order, here: standing(order, here, time.time()))
     try:

@@ -12,7 +12,7 @@ from app.errors import Away, Fatal, NotUnderstood, Unreadable
 from app.providers.contract import Call, Provider
 from app.settings import Settings, Source
 from app.store.audit import Audit
-from app.store.clients import commands, lines, listening
+from app.store.clients import commands, listening
 from app.store.erasing import Erasing, Gone
 from app.store.orders import Orders
 from app.store.quarantine import Kept, Quarantine
@@ -29,7 +29,7 @@ STALE: Final = (
 async def erase(settings: Settings, args: argparse.Namespace) -> None:
     async def work(url: str) -> None:
         client = commands(url)
-        orders = Orders(client, lines(url), listening(url), replicas=settings.server.replicas)
+        orders = Orders(client, commands(url), listening(url), replicas=settings.server.replicas)
         try:
             erasing = Erasing(client, orders, replicas=settings.server.replicas)
             gone = await erasing.erase(f"{args.source}:{args.ref}", time.time())

@@ -9,7 +9,7 @@ from app.errors import Fatal
 from app.intake import Intake
 from app.services.replay import Replay
 from app.settings import Settings
-from app.store.clients import commands, lines, listening
+from app.store.clients import commands, listening
 from app.store.orders import Orders
 from app.store.outbox import Outbox
 from app.store.quarantine import Quarantine
@@ -23,7 +23,7 @@ async def replay(settings: Settings, args: argparse.Namespace) -> None:
 
     async def work(url: str) -> None:
         client = commands(url)
-        orders = Orders(client, lines(url), listening(url), replicas=settings.server.replicas)
+        orders = Orders(client, commands(url), listening(url), replicas=settings.server.replicas)
         quarantine, outbox = Quarantine(client), Outbox(client)
         systems = providers.load()
         sources = {source.id: (source, systems[source.provider]) for source in settings.sources.values()}

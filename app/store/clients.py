@@ -1,4 +1,5 @@
-"""The connections. Commands answer or fail within a second and a half; listening waits for ever.
+"""The connections. None has a time limit of its own for an answer: who sends a command times it, and listening waits
+for ever.
 
 redis-py's defaults would retry a blocked read ten times, and repeat writes that may have landed: neither is wanted.
 """
@@ -15,21 +16,15 @@ from redis.exceptions import RedisError
 
 from app.errors import Away
 
-TIMEOUT: Final = 1.5  # seconds; with it a hook answers 503 within two
-
-LIMIT: Final = 1.7  # seconds for a command with its reconnection: redis-py would give each its own time-out
+LIMIT: Final = 1.7  # seconds for a command with its reconnection; with it a hook answers 503 within two
 
 FAILURES: Final = (RedisError, OSError)
 
 
 def commands(url: str) -> Redis:
+    """For commands that their senders time. redis-py's own time limit starts a timer for each answer, and waits for
+    each write in a way that swallows a cancellation which meets the write's end (`asyncio.wait_for` of Python 3.11)."""
     # One more try on a lost connection only: after a restart every pooled connection is dead once.
-    retry = Retry(NoBackoff(), 1, supported_errors=(Lost,))
-    return _client(url, socket_timeout=TIMEOUT, socket_connect_timeout=1.0, retry=retry)
-
-
-def lines(url: str) -> Redis:
-    """For `Line`, which times a whole batch: redis-py would start a timer for each of its answers."""
     retry = Retry(NoBackoff(), 1, supported_errors=(Lost,))
     return _client(url, socket_timeout=None, socket_connect_timeout=1.0, retry=retry)
 

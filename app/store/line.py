@@ -12,8 +12,9 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from app.errors import Away
-from app.store.clients import FAILURES, LIMIT, TIMEOUT, away
+from app.store.clients import FAILURES, LIMIT, away
 
+HELD_WITHIN: Final = 900  # milliseconds for replicas to say that they hold a batch
 BATCH_MOST: Final = 64
 FLIGHTS: Final = 2
 Args = Sequence[str | bytes | int | float]
@@ -80,7 +81,7 @@ class Line:
         """The replies in order, errors among them. A pipeline of redis-py's does the same for twice the CPU."""
         packed = [packed_command(("EVALSHA", self._sha, "0", *args)) for args in calls]
         if self._replicas:
-            packed.append(packed_command(("WAIT", self._replicas, int(TIMEOUT * 600))))
+            packed.append(packed_command(("WAIT", self._replicas, HELD_WITHIN)))
         pool = self._client.connection_pool
         connection = await pool.get_connection()  # type: ignore[no-untyped-call]
         try:

@@ -6,6 +6,8 @@ import contextlib
 import pytest
 
 from app.main import _ended, _kept
+from app.store.ask import Ask
+from app.store.clients import commands
 
 pytestmark = pytest.mark.anyio
 
@@ -42,3 +44,23 @@ async def test_a_lost_cancellation_is_said_again() -> None:
     async with asyncio.timeout(5):
         await _ended([task])
     assert task.cancelled()
+
+
+@pytest.mark.parametrize("way", ["one", "many"])
+async def test_a_command_never_swallows_a_cancellation(redis_url: str, way: str) -> None:
+    """At whichever turn of the loop it comes. A task group hands it on once: a loop that missed it runs for ever."""
+    async with commands(redis_url) as client:
+        ask = Ask(client)
+
+        async def asks() -> None:
+            while True:
+                await (ask.ask("PING") if way == "one" else ask.every(("PING",), ("PING",)))
+
+        for turns in range(60):
+            task = asyncio.create_task(asks())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=5)
+            await _ended([task])
+            assert done, f"a cancellation after {turns} turns of the loop was lost"
