@@ -5,6 +5,7 @@ whole view and the frames after it can't disagree. Newer by the order's own `rev
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Final, Protocol
@@ -326,10 +327,12 @@ class Relay:
             self._hub.deliver(group, f"{self.epoch}:{order.rev}", page)
 
     def _soon(self, room: Room) -> None:
-        """At once when quiet; while changes keep coming, once a tick."""
+        """At once when quiet; while changes keep coming, once a tick, or as seldom as leaves half of the time free."""
         if room.timer is None and room.loaded:
+            began = time.monotonic()
             self._flush(room)
-            room.timer = asyncio.get_running_loop().call_later(self._tick, self._ticked, room)
+            took = time.monotonic() - began
+            room.timer = asyncio.get_running_loop().call_later(max(self._tick - took, took), self._ticked, room)
 
     def _ticked(self, room: Room) -> None:
         room.timer = None
