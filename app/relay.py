@@ -25,6 +25,7 @@ from app.trips import Fix
 log = structlog.get_logger()
 
 NOWHERE: Final = "-"
+LEFT_MOST: Final = 1_000  # orders that left a store, remembered for what is still on its way about them
 GAP_MOST: Final = 10_000  # changes read from the journal; beyond, the view is read anew
 LINGER: Final = 5.0  # seconds a view outlives its last watcher
 PATIENCE: Final = 0.25  # seconds a number may be under way before it counts as missed
@@ -70,9 +71,11 @@ class Reads(Struct, frozen=True, kw_only=True):
 
 
 class Sight(Struct, gc=False, frozen=True):
-    """An order to show, and what the rule said of it when it changed, where this node knows."""
+    """An order to show, the number of its store that it is as new as, and what the rule said of it when it changed,
+    where this node knows."""
 
     order: Order
+    seq: int
     seen: Attention | None = None
 
 
@@ -85,13 +88,32 @@ class Room:
         self.pane = pane
         self.group = f"{pane.name}:{store}"
         self.seq = 0
+        self.since = 0  # the number it was read at
         self.cards: dict[str, Card] = {}  # by order key
         self.revs: dict[str, int] = {}
         self.dirty: dict[str, Sight | None] = {}  # None: it has left the store
-        self.gone: dict[str, int] = {}  # who left while the view was being read, and at which number
+        self.left: dict[str, int] = {}  # who left since, and at which number
         self.loaded = False
         self.timer: asyncio.TimerHandle | None = None
         self.whole: str | None = None  # the view as content, until the next change
+
+    def news(self, order: Order, seq: int) -> bool:
+        """A node may hear of an order's leaving before the answer to an older event of its own."""
+        if seq <= self.since or seq <= self.left.get(order.key, 0):
+            return False
+        if self.loaded:
+            return order.rev > self.revs.get(order.key, 0)
+        was = self.dirty.get(order.key)
+        return was is None or (order.rev, seq) > (was.order.rev, was.seq)
+
+    def adds(self, new: Sight) -> bool:
+        """Is it newer than what was read?"""
+        return new.seq > self.since and new.order.rev > self.revs.get(new.order.key, 0)
+
+    def lose(self, key: str, seq: int) -> None:
+        self.dirty[key], self.left[key] = None, seq
+        if len(self.left) > LEFT_MOST:
+            del self.left[next(iter(self.left))]
 
 
 class Relay:
@@ -227,17 +249,17 @@ class Relay:
         return room.whole
 
     async def _load(self, room: Room) -> None:
-        room.loaded = False  # what changes from here on waits in `dirty`
+        room.loaded, room.since, room.left, room.revs = False, 0, {}, {}  # what changes from here on waits in `dirty`
         now = self._clock()
         snapshot = await self._reads.board(room.store, now)
-        room.seq = snapshot.seq
+        room.seq = room.since = snapshot.seq
         room.revs = {order.key: order.rev for order in snapshot.orders}
         made = ((order.key, room.pane.card(order, now, None)) for order in snapshot.orders)
         room.cards = {key: card for key, card in made if card is not None}
-        later = {key: new for key, new in room.dirty.items() if new and new.order.rev > room.revs.get(key, 0)}
+        later = {key: new for key, new in room.dirty.items() if new and room.adds(new)}
         room.revs.update({key: new.order.rev for key, new in later.items()})
-        left = {key: None for key, seq in room.gone.items() if seq > snapshot.seq and key not in later}
-        room.dirty, room.gone, room.whole, room.loaded = {**later, **left}, {}, None, True
+        left = {key: None for key, seq in room.left.items() if seq > snapshot.seq and key not in later}
+        room.dirty, room.whole, room.loaded = {**later, **left}, None, True
         self._flush(room)
 
     def unwatched(self, group: str) -> None:
@@ -284,6 +306,8 @@ class Relay:
         """A change that this node committed itself."""
         if left is not None and left_seq is not None:
             self._left(left, order.key, left_seq)
+        for room in self._views(store):
+            room.seq = max(room.seq, seq)
         self._changed(order, seq, seen)
 
     def _changed(self, order: Order, seq: int, seen: Attention | None = None) -> None:
@@ -292,19 +316,16 @@ class Relay:
             self._tracks[key] = order.rev
             self._track(order, seen)
         for room in self._views(order.store or NOWHERE):
-            room.seq = max(room.seq, seq)
-            if order.rev > room.revs.get(key, 0):
-                room.revs[key] = order.rev
-                room.dirty[key] = Sight(order, seen)
-                self._soon(room)
+            if room.news(order, seq):
+                room.dirty[key] = Sight(order, seq, seen)
+                if room.loaded:
+                    room.revs[key] = order.rev
+                    self._soon(room)
 
     def _left(self, store: str, key: str, seq: int) -> None:
         for room in self._views(store):
-            if not room.loaded:
-                room.gone[key] = seq
-                continue
             room.seq = max(room.seq, seq)
-            room.dirty[key] = None
+            room.lose(key, seq)
             self._soon(room)
 
     def _views(self, store: str) -> Iterable[Room]:
@@ -407,10 +428,11 @@ class Relay:
         try:
             while self._foreign:
                 keys, self._foreign = self._foreign, set()
+                heard = dict(self._last)  # what is heard meanwhile may be newer than what is read
                 orders = await self._reads.read(keys)
                 for order in orders.values():
                     await self._follow(order)
-                    self._changed(order, 0)
+                    self._changed(order, heard.get(order.store or NOWHERE, 0))
                 for key in keys - orders.keys():
                     self._erased(key)
                 await asyncio.sleep(self._tick / 4)

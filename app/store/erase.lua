@@ -2,9 +2,8 @@
 -- (Memory that is full must not keep it from being emptied.)
 -- All that is kept of an order goes, and of the journeys that have become it. All or nothing.
 -- ARGV: when it was asked for ('' where its time is over: then no tombstone), then key, tag as it was read and store of
--- each in turn. Replies -1 where one has moved on meanwhile, else how many ledger lines, links and calls
--- went, and the number under which the first one was announced.
-local when, number, lines, links, calls = ARGV[1], 0, 0, 0, 0
+-- each in turn. Replies -1 where one has moved on meanwhile, else how many ledger lines, links and calls went.
+local when, lines, links, calls = ARGV[1], 0, 0, 0
 
 for i = 2, #ARGV, 3 do
   if (redis.call('HGET', 'ob:o:' .. ARGV[i], 't') or '') ~= ARGV[i + 1] then return -1 end
@@ -17,7 +16,6 @@ local function announce(key, store)
   local seq = redis.call('INCR', base .. ':seq')
   redis.call('XADD', base .. ':j', 'MAXLEN', '~', 10000, seq .. '-0', 'k', '', 'r', '-1')
   redis.call('PUBLISH', 'ob:c:' .. store, '- ' .. seq .. ' -1 ' .. key)
-  return seq
 end
 
 local function unlink(key)
@@ -60,10 +58,7 @@ for i = 2, #ARGV, 3 do
     redis.call('HSETNX', 'ob:erased', ARGV[i], when)
     redis.call('PUBLISH', 'ob:control', redis.call('INCR', 'ob:control:n') .. ' order ' .. ARGV[i])
   end
-  if ARGV[i + 1] ~= '' then
-    local seq = announce(ARGV[i], ARGV[i + 2])
-    if i == 2 then number = seq end
-  end
+  if ARGV[i + 1] ~= '' then announce(ARGV[i], ARGV[i + 2]) end
 end
 for i = 2, #ARGV, 3 do wipe(ARGV[i], ARGV[i + 2]) end
-return {lines, links, calls, number}
+return {lines, links, calls}

@@ -24,7 +24,6 @@ log = structlog.get_logger()
 
 TRIES: Final = 20  # an order may change so often while it is being erased
 PAGE: Final = 1_000  # journal lines, or keys, looked at in one step
-AGAIN: Final = 0.5  # seconds until the word is said once more
 WRITTEN_IN: Final = 60.0  # seconds that a file may take to be written anew
 LOOK: Final = 0.2  # seconds between two looks whether it is
 DAILY: Final = 86_400 - 600  # seconds
@@ -32,8 +31,7 @@ HELD: Final = ("o", "l", "d", "links", "outs", "f", "aliases")  # what of an ord
 
 
 class Gone(Struct, frozen=True):
-    """What went: the order, where it was still there; the journeys that became it; ledger lines, links, calls.
-    `number`: the change of its store that says so."""
+    """What went: the order, where it was still there; the journeys that became it; ledger lines, links, calls."""
 
     key: str
     store: str
@@ -42,7 +40,6 @@ class Gone(Struct, frozen=True):
     lines: int
     links: int
     calls: int
-    number: int
 
 
 class Erasing(Ask):
@@ -63,15 +60,7 @@ class Erasing(Ask):
         gone = await self._wipe([key, *journeys], repr(now))
         async for journal in self._journals():
             await self._clear(journal, {key, *journeys})
-        if gone.order:
-            await asyncio.sleep(AGAIN)
-            await self._again(gone)
         return gone
-
-    async def _again(self, gone: Gone) -> None:
-        """The word once more: a node may have heard the first one before the answer to an event of its own, and then it
-        has put the order back on its boards."""
-        await self.ask("PUBLISH", "ob:c:" + (gone.store or NOWHERE), f"- {gone.number} -1 {gone.key}")
 
     async def retire(self, keys: Iterable[str], before: float) -> int:
         """Those of these orders that ended before `before`. Answers how many went; one that can't be read stays, and is

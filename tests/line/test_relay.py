@@ -18,6 +18,8 @@ from app.orders import OrderEvent
 from app.render import card_id
 from app.sandbox.day import Feed, day
 from app.sandbox.play import play
+from app.store.clients import commands
+from app.store.erasing import Erasing
 from app.wire import Frame, Socket
 
 pytestmark = pytest.mark.anyio
@@ -170,24 +172,66 @@ async def test_emptied_data_is_noticed_and_shown(nodes: list[Served], redis_url:
         watching.cancel()
 
 
+def moving() -> OrderEvent:
+    """Of the order of `change(0)`."""
+    return OrderEvent(
+        source="lola", provider="lolamarket", ref="r0", name="word", digest="moved", policy="event_time", heard=NOW,
+        at=NOW, stage="confirmed", store="123",
+    )  # fmt: skip
+
+
 async def test_a_move_takes_the_card_from_one_board_to_the_other(nodes: list[Served]) -> None:
     here, there = Screen(), Screen()
     async with asyncio.TaskGroup() as tasks:
         watching = [tasks.create_task(here.watch(nodes[1], "68")), tasks.create_task(there.watch(nodes[0], "123"))]
-        first = change(0)
-        nodes[0].call(nodes[0].house.site.intake.take(first))
+        nodes[0].call(nodes[0].house.site.intake.take(change(0)))
         await quiet([here], nodes[0])
-        moved = OrderEvent(
-            source="lola", provider="lolamarket", ref="r0", name="word", digest="moved", policy="event_time", heard=NOW,
-            at=NOW, stage="confirmed", store="123",
-        )  # fmt: skip
-        nodes[1].call(nodes[1].house.site.intake.take(moved))
+        nodes[1].call(nodes[1].house.site.intake.take(moving()))
         async with asyncio.timeout(5 * SETTLED):
             while here.cards or not there.cards:
                 await asyncio.sleep(0.1)
         for task in watching:
             task.cancel()
     assert list(there.cards) == [card_id("lola:r0")]
+
+
+async def erased(node: Served, key: str) -> None:
+    async with commands(node.url) as client:
+        await Erasing(client, node.house.site.orders).erase(key, NOW)
+
+
+async def shows(screen: Screen, *refs: str) -> None:
+    wanted = {card_id(f"lola:{ref}") for ref in refs}
+    async with asyncio.timeout(5 * SETTLED):
+        while not screen.views or screen.cards.keys() != wanted:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("watched", ["when it left", "only afterwards"])
+@pytest.mark.parametrize("how", ["moved", "erased"])
+async def test_an_answer_older_than_the_leaving_puts_nothing_back(nodes: list[Served], watched: str, how: str) -> None:
+    """A node's own event was stored, then the order left the store, and the store's answer to the event comes last."""
+    site, other, screen = nodes[0].house.site, nodes[1].house.site, Screen()
+    nodes[0].call(site.intake.take(change(0)))
+    record = nodes[0].call(site.orders.get("lola:r0"))
+    late = replace(record.order, rev=record.order.rev + 1)
+    seq = nodes[0].call(site.orders.heads(["68"])).seqs["68"] + 1
+    async with asyncio.TaskGroup() as tasks:
+        if watched == "when it left":
+            watching = tasks.create_task(screen.watch(nodes[0]))
+            await shows(screen, "r0")
+        nodes[1].call(other.intake.touch("lola:r0", NOW))  # stands for the event: it has the number `seq`
+        if how == "moved":
+            nodes[1].call(other.intake.take(moving()))
+        else:
+            nodes[1].call(erased(nodes[1], "lola:r0"))
+        if watched == "only afterwards":
+            watching = tasks.create_task(screen.watch(nodes[0]))
+        await shows(screen)
+        nodes[0].loop.call_soon_threadsafe(site.relay.told, late, "68", seq, None, None)
+        nodes[0].call(site.intake.take(change(1)))
+        await shows(screen, "r1")
+        watching.cancel()
 
 
 class Paper(Socket):
