@@ -24,7 +24,8 @@ from app.settings import Settings, check
 
 SECRET = "a-secret-of-twenty-four-characters"
 TOKEN = "an-api-token-of-thirty-characters"
-WAIT = 10.0  # seconds: far more than anything here takes
+WAIT = 20.0  # seconds: far more than anything here takes
+BEGUN = 120.0  # seconds for a process of its own to begin, on a machine that does much else
 
 
 def free_port() -> int:
@@ -84,7 +85,7 @@ class Served:
 
     def start(self) -> "Served":
         self._thread.start()
-        assert self._ready.wait(WAIT), "the server did not start"
+        assert self._ready.wait(BEGUN), "the server did not start"
         return self
 
     def stop(self) -> None:
@@ -171,7 +172,11 @@ class Shop:
     def stop(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(WAIT) == 0
+        try:
+            assert self.process.wait(WAIT) == 0
+        finally:
+            self.process.kill()  # if it is still there, it would be in the way of the next test
+            self.process.wait(WAIT)
 
     @property
     def base(self) -> str:
@@ -182,7 +187,7 @@ class Shop:
 
     def wait(self) -> None:
         """Until it can do its work."""
-        until = time.monotonic() + 3 * WAIT
+        until = time.monotonic() + BEGUN
         while time.monotonic() < until:
             with contextlib.suppress(httpx2.TransportError):
                 if httpx2.get(f"{self.base}/readyz").status_code == 200:
@@ -193,7 +198,7 @@ class Shop:
     def command(self, *words: str, said: str = "") -> str:
         """A command beside the running server."""
         line = [sys.executable, "-m", "app.cli", "--config", str(self.config), *words]
-        return subprocess.run(line, input=said, capture_output=True, text=True, check=True, timeout=3 * WAIT).stdout
+        return subprocess.run(line, input=said, capture_output=True, text=True, check=True, timeout=BEGUN).stdout
 
 
 @contextlib.asynccontextmanager

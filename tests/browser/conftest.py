@@ -26,9 +26,11 @@ def browser() -> Iterator[Browser]:
 def shop(tmp_path: Path) -> Iterator[Shop]:
     made = Shop(tmp_path)
     made.start()
-    made.wait()
-    yield made
-    made.stop()
+    try:
+        made.wait()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture

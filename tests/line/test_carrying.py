@@ -18,7 +18,7 @@ import pytest
 import redis
 from msgspec.structs import replace
 from pastdays import over, put
-from rig import TOKEN, WAIT, Served, free_port, housed, settings_of
+from rig import BEGUN, TOKEN, WAIT, Served, free_port, housed, settings_of
 from rig import Shop as Premises
 from test_relay import Screen
 
@@ -514,7 +514,7 @@ def event(number: int, stage: str, heard: float) -> OrderEvent:
 
 def command(shop: Premises, *words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     line = [sys.executable, "-m", "app.cli", "--config", str(shop.config), *words]
-    return subprocess.run(line, capture_output=True, timeout=3 * WAIT, check=False, **options)
+    return subprocess.run(line, capture_output=True, timeout=BEGUN, check=False, **options)
 
 
 def test_from_a_running_server_into_an_empty_folder(tmp_path: Path) -> None:
@@ -568,7 +568,7 @@ async def test_who_has_seen_enough_is_not_complained_to(redis_url: str, tmp_path
         await put(house, [over(str(number), time.time() - 9_000) for number in range(500)])
     shop = Premises(tmp_path, f'redis_url = "{redis_url}"')
     line = f"{sys.executable} -m app.cli --config {shop.config} export | head -n 1"
-    done = await asyncio.to_thread(subprocess.run, line, shell=True, capture_output=True, timeout=WAIT, check=False)
+    done = await asyncio.to_thread(subprocess.run, line, shell=True, capture_output=True, timeout=BEGUN, check=False)
     assert json.loads(done.stdout)["schema"] == 1
     assert done.stderr == b""
     full = await asyncio.to_thread(
