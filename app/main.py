@@ -33,6 +33,7 @@ from app import metrics
 from app import providers as order_systems
 from app.couriers import Couriers
 from app.couriers import Reads as Looks
+from app.door import Http, sweep
 from app.embedded import Server
 from app.errors import Problem
 from app.hub import Hub, Limits
@@ -94,6 +95,7 @@ from app.wire import Protocol
 log = structlog.get_logger()
 
 GAUGED: Final = 1.0  # seconds
+SWEEP: Final = 20  # ticks of uvicorn's, each a tenth of a second, between two looks at who keeps us waiting
 STOP_WITHIN: Final = 3  # seconds for sockets and calls under way; the embedded server is stopped after that
 
 
@@ -371,6 +373,11 @@ class _Served(uvicorn.Server):
     def capture_signals(self) -> Any:
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % SWEEP == 0:
+            sweep(self.server_state.connections)
+        return await super().on_tick(counter)
+
 
 def web(settings: Settings, app: ASGIApp) -> uvicorn.Server:
     server = settings.server
@@ -381,7 +388,7 @@ def web(settings: Settings, app: ASGIApp) -> uvicorn.Server:
             port=server.port,
             ws=Protocol,
             loop="uvloop",
-            http="httptools",
+            http=Http,
             lifespan="on",
             log_config=None,
             access_log=False,

@@ -38,6 +38,8 @@ def receiver(site: Site) -> ASGIRouteHandler:
 
     @asgi(MOUNT, is_mount=True, copy_scope=False)
     async def hooks(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # type: ignore[comparison-overlap]
+            raise WrongMethod("No socket is opened here.")
         name, _, tail = scope["path"].strip("/").partition("/")
         try:
             answer = await _answer(site, sources, name, tail, scope, receive)

@@ -17,6 +17,7 @@ FLOORS = [  # top to bottom
     {"relay"},
     {"hub"},
     {"mailbox"},
+    {"door"},
     {"wire"},
     {"sandbox"},
     {"render", "settings", "metrics"},
