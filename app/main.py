@@ -87,7 +87,7 @@ from app.web import (
 )
 from app.web.chips import Chips
 from app.web.failures import Failures
-from app.web.hooks import front, receiver
+from app.web.hooks import front, receiver, whole
 from app.web.lapse import Lapse
 from app.web.site import HEADERS, Site, Sso
 from app.wire import Protocol
@@ -308,6 +308,7 @@ def _app(
             Exception: failures.unknown,
         },
         response_headers=HEADERS,
+        before_request=whole,
         openapi_config=OpenAPIConfig(
             "Orderboard", "1", path="/api/schema", render_plugins=[JsonRenderPlugin(path=("/", "/openapi.json"))]
         ),

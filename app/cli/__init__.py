@@ -133,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
     add = users.add_parser("add", help="make or change an account")
     add.add_argument("name")
     add.add_argument("--role", choices=ROLES, default="staff")
-    add.add_argument("--store", nargs="*", default=[], metavar="ID")
+    add.add_argument("--store", nargs="*", action="extend", default=[], metavar="ID")
     add.add_argument("--password-stdin", action="store_true")
     add.set_defaults(run=user_add)
     pin = users.add_parser("pin", help="set an account's PIN; an empty one takes it away")

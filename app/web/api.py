@@ -19,7 +19,7 @@ from app.store.links import Link
 from app.store.orders import NOWHERE
 from app.web import links as tracking
 from app.web.shape import ledgered, shaped, stamp
-from app.web.site import Site
+from app.web.site import PRIVATE, Site
 
 PAGE_MOST: Final = 200
 SCAN_MOST: Final = 2_000  # orders looked through for one page of a filtered list
@@ -247,4 +247,4 @@ HANDLERS: Final = (listed, one, ledger, link, links, revoke, reissue, arrival, b
 
 
 def router(*more: HTTPRouteHandler) -> Router:
-    return Router("/api", route_handlers=[*HANDLERS, *more])
+    return Router("/api", route_handlers=[*HANDLERS, *more], response_headers=PRIVATE)

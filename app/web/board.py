@@ -124,6 +124,8 @@ async def live(socket: WebSocket[Any, Any, Any], site: NamedDependency[Site], st
 async def watcher(site: Site, socket: WebSocket[Any, Any, Any], store: str) -> str:
     """Who opens a board's socket: a signed-in person from our own page, or a program with a token."""
     if "authorization" in socket.headers:
+        if not site.ours(socket):
+            raise Forbidden("A program says no Origin, or this server's.")
         await site.program(socket)
         site.store(store)
         return ""

@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Redirect
 
-from app.errors import Away, Invalid, Problem, TooLarge, Unknown, WrongMethod
+from app.errors import Away, Forged, Invalid, Problem, TooLarge, Unknown, WrongMethod
 from app.render import Renderer
 from app.render.tongue import PLAIN, _
 from app.web.pins import HEADER as PIN
@@ -52,6 +52,8 @@ class Failures:
             headers[PIN] = "needed" if request.headers.get(PIN) is None else "wrong"
         if isinstance(error, Away):
             headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, Forged):
+            headers["WWW-Authenticate"] = "Bearer"
         spoken = _tongue(request)
         title, detail = error.title, str(error)
         if spoken is not None:
@@ -77,7 +79,9 @@ class Failures:
         detail = error.detail if isinstance(error, ValidationException) else ""
         if isinstance(error, ValidationException) and error.extra:
             detail = "; ".join(
-                f"{e.get('key', '')}: {e.get('message', '')}" for e in error.extra if isinstance(e, dict)
+                f"{str(e.get('key', '')).rstrip('_')}: {e.get('message', '')}"
+                for e in error.extra
+                if isinstance(e, dict)
             )
         known = kind(detail or _SAID.get(error.status_code, "It can't be answered."))
         known.status = error.status_code

@@ -16,7 +16,7 @@ from app.settings import Source
 from app.store.feeds import Feed
 from app.store.outbox import Outgoing
 from app.web import manual
-from app.web.api import PAGE_MOST, Call, read
+from app.web.api import PAGE_MOST, Call, found, read
 from app.web.shape import shaped, stamp
 from app.web.site import Site
 
@@ -130,7 +130,8 @@ async def calls(
     site: NamedDependency[Site], ticket: NamedDependency[bool], source: FromPath[str], ref: FromPath[str]
 ) -> dict[str, Any]:
     """What was to be told to the order's system, and what it said."""
-    return {"items": [_call(call) for call in await site.outbox.of(f"{source}:{ref}")], "next": None}
+    order = await found(site, source, ref)
+    return {"items": [_call(call) for call in await site.outbox.of(order.key)], "next": None}
 
 
 @get("/calls")

@@ -3,16 +3,17 @@
 import os
 from functools import partial
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 import msgspec
 import structlog
-from litestar import Litestar, asgi
+from litestar import Litestar, Request, asgi
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import metrics
-from app.errors import Away, Problem, TooLarge, Unknown, WrongMedia, WrongMethod
+from app.errors import Away, Forged, Problem, TooLarge, Unknown, WrongMedia, WrongMethod
 from app.intake import Raw
 from app.providers.contract import Call, Provider
 from app.settings import Source
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 MOUNT: Final = "/hooks"
 BODY_MOST: Final = 256 * 1024
+MARK: Final = b"\x1f"  # for a slash in a name; no ref and no bay has this itself
 _JSON: Final = (b"application/json", b"text/json")
 
 
@@ -69,9 +71,28 @@ def front(app: Litestar, hooks: ASGIRouteHandler) -> ASGIApp:
             scope["path"] = scope["path"][len(MOUNT) :]
             await mounted(scope, receive, send)
         else:
-            await others(cast("Any", scope), cast("Any", receive), cast("Any", send))
+            await others(cast("Any", asked(scope)), cast("Any", receive), cast("Any", send))
 
     return door
+
+
+def asked(scope: Scope) -> Scope:
+    """A request as pages and the API take it. HEAD is asked as GET: the server leaves the body out for who said HEAD. A
+    slash in a name ("%2F": an order's ref, a bay) would part it once the path is decoded; it is marked till `whole`."""
+    known = cast("dict[str, Any]", scope)
+    raw, head = known.get("raw_path") or b"", known.get("method") == "HEAD"
+    if known["type"] != "http" or not (head or b"%2" in raw):
+        return scope
+    path = unquote(raw.replace(b"%2F", MARK).replace(b"%2f", MARK)) if b"%2" in raw else known["path"]
+    return cast("Scope", {**known, "method": "GET" if head else known["method"], "path": path})
+
+
+async def whole(request: Request[Any, Any, Any]) -> None:
+    """Gives the names in a request's path their slashes back, before its handler sees them."""
+    names = request.scope["path_params"]
+    for name in ("ref", "bay"):
+        if name in names:
+            names[name] = str(names[name]).replace(MARK.decode(), "/")
 
 
 async def _answer(
@@ -149,6 +170,8 @@ def _refusal(error: Problem) -> Answer:
     headers = [*_PLAIN, (b"content-type", b"application/problem+json")]
     if isinstance(error, Away):
         headers.append((b"retry-after", b"%d" % error.retry_after))
+    if isinstance(error, Forged):
+        headers.append((b"www-authenticate", b"Bearer"))
     if isinstance(error, WrongMethod):
         headers.append((b"allow", str(error)[4:-1].replace(" or ", ", ").encode()))
     return Answer(error.status, problem(error), tuple(headers))
