@@ -35,7 +35,7 @@ from app.couriers import Couriers
 from app.couriers import Reads as Looks
 from app.door import Http, sweep
 from app.embedded import Server
-from app.errors import Problem
+from app.errors import Fatal, Problem
 from app.hub import Hub, Limits
 from app.intake import Intake, Told
 from app.orders import MANUAL, Order
@@ -373,6 +373,21 @@ class _Served(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn leaves with a line in the log and a number where it can't listen."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            why = error.__context__
+            if not isinstance(why, OSError):
+                raise
+            where = f"Port {self.config.port} of {self.config.host}"
+            said = str(why.strerror).rpartition(": ")[2]
+            raise Fatal(
+                f"{where} can't be had ({said}). Trying again helps once it is free; else set another "
+                "server.port, for the demo --port."
+            ) from None
 
     async def on_tick(self, counter: int) -> bool:
         if counter % SWEEP == 0:

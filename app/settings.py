@@ -1,10 +1,12 @@
 """The config file and the environment, checked whole before anything starts. The file is TOML, `ORDERBOARD_CONFIG`
 names it, `ORDERBOARD_<KEY>` overrides a `[server]` key. Every complaint names the key and what is expected."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import tzinfo
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -190,6 +192,7 @@ def check(raw: dict[str, Any], environ: Mapping[str, str], options: Mapping[str,
 def _oidc(table: dict[str, Any] | None, environ: Mapping[str, str], stores: Mapping[str, Store]) -> Oidc | None:
     if table is None:
         return None
+    _need(isinstance(table, dict), "oidc", "a table: [oidc]")
     made: Oidc = _convert(_secrets(dict(table), environ, "[oidc]"), Oidc, "[oidc]")
     _need(safe(made.issuer), "oidc.issuer", "an https:// address (http:// only on this machine)")
     _need("openid" in made.scopes.split(), "oidc.scopes", "words with openid among them")
@@ -210,7 +213,7 @@ def safe(url: str) -> bool:
 
 def _tables(raw: dict[str, Any], name: str) -> list[dict[str, Any]]:
     tables = raw.get(name, [])
-    if not isinstance(tables, list):
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise Fatal(f"{name} must be written as [[{name}]] tables.")
     return tables
 
@@ -231,14 +234,20 @@ def _server(table: dict[str, Any], environ: Mapping[str, str]) -> Server:
         server = _convert({**msgspec.structs.asdict(server), **given}, Server, "ORDERBOARD_* variables", strict=False)
     _need(0 <= server.port <= 65535, "server.port", "a number from 0 to 65535")
     _need(1 <= server.workers <= 64, "server.workers", "a number from 1 to 64")
-    _need(server.public_url.startswith(("http://", "https://")), "server.public_url", "an http:// or https:// address")
+    _need(bool(server.host), "server.host", "an address of this machine; 0.0.0.0 for all of them")
+    _need(bool(server.data_dir), "server.data_dir", "a folder")
+    address = "an http:// or https:// address of a host, without a path"
+    _need(_address(server.public_url) and _bare(server.public_url), "server.public_url", address)
+    for name in ("sockets_per_ip", "sockets_per_session", "sockets_per_link", "replicas"):
+        _need(getattr(server, name) >= 0, f"server.{name}", "a number, 0 for none")
+    _need(1 <= server.tick_ms <= 10_000, "server.tick_ms", "a number from 1 to 10000")
     _need(1 <= server.link_hours <= 8760, "server.link_hours", "a number from 1 to 8760")
     _need(0 <= server.retention_days <= 36_500, "server.retention_days", "a number of days, or 0 to keep orders")
     _need(not server.api_token or len(server.api_token) >= SECRET_LEAST, "server.api_token", "24 characters or more")
     _need(
-        server.redis_url.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://")) or not server.redis_url,
+        not server.redis_url or _redis(server.redis_url),
         "server.redis_url",
-        "redis://, rediss://, unix:// or redis+sentinel://, or empty for the embedded one",
+        "redis://host:port, rediss://, unix:// or redis+sentinel://host:port/name, or empty for the embedded one",
     )
     return msgspec.structs.replace(server, public_url=server.public_url.rstrip("/"))
 
@@ -246,7 +255,13 @@ def _server(table: dict[str, Any], environ: Mapping[str, str]) -> Server:
 def _store(index: int, table: dict[str, Any]) -> Store:
     store: Store = _convert(table, Store, f"[[stores]] number {index + 1}")
     _name(store.id, f"stores[{index}].id")
+    _need(bool(store.name.strip()), f"stores.{store.id}.name", "a name")
     _zone(store.timezone, f"stores.{store.id}.timezone")
+    _currency(store.currency, f"stores.{store.id}.currency")
+    for name, most in (("latitude", 90), ("longitude", 180)):
+        _need(-most <= (getattr(store, name) or 0.0) <= most, f"stores.{store.id}.{name}", f"from -{most} to {most}")
+    bays = all(bay.strip() and bay.isprintable() for bay in store.bays) and len(set(store.bays)) == len(store.bays)
+    _need(bays, f"stores.{store.id}.bays", "different names, each with a letter or a digit")
     _need(store.language in LANGUAGES, f"stores.{store.id}.language", "one of " + ", ".join(LANGUAGES))
     return store
 
@@ -292,7 +307,9 @@ def _source(
     where = f"[[sources]] number {index + 1}"
     table = _secrets(dict(table), environ, where)
     provider = table.get("provider")
-    _need(provider in options, f"{where}, provider", "one of " + ", ".join(sorted(options)))
+    _need(
+        isinstance(provider, str) and provider in options, f"{where}, provider", "one of " + ", ".join(sorted(options))
+    )
     own = {name: value for name, value in table.items() if name not in _COMMON}
     made: Source = _convert({name: value for name, value in table.items() if name in _COMMON}, Source, where)
     _name(made.id, f"{where}, id")
@@ -301,6 +318,10 @@ def _source(
     _need(len(made.secret) >= SECRET_LEAST, f"{where}.secret", "24 characters or more")
     signing = own.get("signing_secret")
     _need(signing is None or len(str(signing)) >= SECRET_LEAST, f"{where}.signing_secret", "24 characters or more")
+    _need(not made.base_url or _address(made.base_url), f"{where}.base_url", "an http:// or https:// address")
+    for name in ("rate", "poll_seconds"):
+        _need(0 < getattr(made, name) < inf, f"{where}.{name}", "a number over 0")
+    _currency(made.currency, f"{where}.currency")
     for store in (*made.store_ids.values(), *([made.store] if made.store else [])):
         _need(store in stores, f"{where}.store", f"the id of a configured store, not {store!r}")
     mine = frozenset(made.store_ids.values()) | ({made.store} if made.store else frozenset())
@@ -334,10 +355,40 @@ def _need(fits: bool, key: str, expected: str) -> None:
         raise Fatal(f"Config: {key} must be {expected}.")
 
 
+def _address(url: str) -> bool:
+    """Does it say which host to ask, and how?"""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _bare(url: str) -> bool:
+    """An origin as browsers say it: nothing but the host and its port."""
+    parts = urlsplit(url)
+    return not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
+
+
+def _redis(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "redis+sentinel":
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+        return all(re.fullmatch(r"[^:]+(:\d{1,5})?", host) for host in hosts)
+    try:
+        return parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _currency(code: str | None, key: str) -> None:
+    _need(not code or re.fullmatch("[A-Z]{3}", code) is not None, key, "three capital letters like EUR")
+
+
 def _name(value: str, key: str) -> None:
     plain = value.replace("-", "").replace("_", "").replace(".", "")
     fits = 0 < len(value) <= ID_MOST and plain.isascii() and plain.isalnum()
-    _need(fits, key, "1 to 64 letters, digits, - _ .")
+    _need(fits, key, "1 to 64 letters and digits, and . - _ between them")
 
 
 def _zone(name: str, key: str) -> tzinfo:

@@ -39,7 +39,9 @@ class Options(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     signing_secret: str | None = None
     signature_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 300
     delivery_started: Literal["staged", "in_transit"] = "staged"
-    arrival_path: str = "/roots/store_operations_api/v1/reservations/{uuid}/curbside_arrival"
+    arrival_path: Annotated[str, Meta(pattern="^/")] = (
+        "/roots/store_operations_api/v1/reservations/{uuid}/curbside_arrival"
+    )
     arrival_auth: str | None = None
     arrival_body: dict[str, Any] | None = None
 

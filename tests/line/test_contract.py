@@ -1,5 +1,7 @@
 """What the public contract promises and a stranger would try first, over real HTTP and real sockets."""
 
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -106,3 +108,14 @@ def test_stores_of_an_account_may_be_named_one_by_one(tmp_path: Path) -> None:
     lines = [msgspec.json.decode(line) for line in shop.command("export").splitlines()]
     (user,) = [line["value"]["packed"] for line in lines if line.get("key") == "ob:user:mara"]
     assert user["stores"] == ["68", "7"]
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", shop.port))
+        other.listen()
+        with pytest.raises(subprocess.CalledProcessError) as ended:
+            shop.command("serve")
+    assert ended.value.returncode == 1
+    assert f"Port {shop.port} of 127.0.0.1 can't be had (address already in use)" in ended.value.stderr
