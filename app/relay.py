@@ -5,7 +5,6 @@ whole view and the frames after it can't disagree. Newer by the order's own `rev
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Final, Protocol
@@ -18,14 +17,14 @@ from app.errors import Away, Unknown
 from app.hub import Hub, Seat
 from app.mailbox import Fragment, Mailbox
 from app.orders import Attention, Order
-from app.render import Card, Pane, Renderer
+from app.render import Renderer
+from app.room import Room, Snapshot
 from app.settings import Store
 from app.trips import Fix
 
 log = structlog.get_logger()
 
 NOWHERE: Final = "-"
-LEFT_MOST: Final = 1_000  # orders that left a store, remembered for what is still on its way about them
 GAP_MOST: Final = 10_000  # changes read from the journal; beyond, the view is read anew
 LINGER: Final = 5.0  # seconds a view outlives its last watcher
 PATIENCE: Final = 0.25  # seconds a number may be under way before it counts as missed
@@ -51,13 +50,6 @@ class Head(Protocol):
     def seqs(self) -> Mapping[str, int]: ...
 
 
-class Snapshot(Protocol):
-    @property
-    def seq(self) -> int: ...
-    @property
-    def orders(self) -> Sequence[Order]: ...
-
-
 class Reads(Struct, frozen=True, kw_only=True):
     """What the relay needs of the store, handed to it as plain callables."""
 
@@ -68,52 +60,6 @@ class Reads(Struct, frozen=True, kw_only=True):
     since: Callable[[str, int, int], Awaitable[Sequence[Message] | None]]
     listen: Callable[[str], Awaitable[None]]
     forget: Callable[[str], Awaitable[None]]
-
-
-class Sight(Struct, gc=False, frozen=True):
-    """An order to show, the number of its store that it is as new as, and what the rule said of it when it changed,
-    where this node knows."""
-
-    order: Order
-    seq: int
-    seen: Attention | None = None
-
-
-class Room:
-    """A watched store's view, one for each pane (board, screen, ready) that somebody looks at: its cards as they
-    were last rendered, and the changes since the last frame."""
-
-    def __init__(self, store: str, pane: Pane) -> None:
-        self.store = store
-        self.pane = pane
-        self.group = f"{pane.name}:{store}"
-        self.seq = 0
-        self.since = 0  # the number it was read at
-        self.cards: dict[str, Card] = {}  # by order key
-        self.revs: dict[str, int] = {}
-        self.dirty: dict[str, Sight | None] = {}  # None: it has left the store
-        self.left: dict[str, int] = {}  # who left since, and at which number
-        self.loaded = False
-        self.timer: asyncio.TimerHandle | None = None
-        self.whole: str | None = None  # the view as content, until the next change
-
-    def news(self, order: Order, seq: int) -> bool:
-        """A node may hear of an order's leaving before the answer to an older event of its own."""
-        if seq <= self.since or seq <= self.left.get(order.key, 0):
-            return False
-        if self.loaded:
-            return order.rev > self.revs.get(order.key, 0)
-        was = self.dirty.get(order.key)
-        return was is None or (order.rev, seq) > (was.order.rev, was.seq)
-
-    def adds(self, new: Sight) -> bool:
-        """Is it newer than what was read?"""
-        return new.seq > self.since and new.order.rev > self.revs.get(new.order.key, 0)
-
-    def lose(self, key: str, seq: int) -> None:
-        self.dirty[key], self.left[key] = None, seq
-        if len(self.left) > LEFT_MOST:
-            del self.left[next(iter(self.left))]
 
 
 class Relay:
@@ -249,17 +195,9 @@ class Relay:
         return room.whole
 
     async def _load(self, room: Room) -> None:
-        room.loaded, room.since, room.left, room.revs = False, 0, {}, {}  # what changes from here on waits in `dirty`
+        room.begin()
         now = self._clock()
-        snapshot = await self._reads.board(room.store, now)
-        room.seq = room.since = snapshot.seq
-        room.revs = {order.key: order.rev for order in snapshot.orders}
-        made = ((order.key, room.pane.card(order, now, None)) for order in snapshot.orders)
-        room.cards = {key: card for key, card in made if card is not None}
-        later = {key: new for key, new in room.dirty.items() if new and room.adds(new)}
-        room.revs.update({key: new.order.rev for key, new in later.items()})
-        left = {key: None for key, seq in room.left.items() if seq > snapshot.seq and key not in later}
-        room.dirty, room.whole, room.loaded = {**later, **left}, None, True
+        room.fill(await self._reads.board(room.store, now), now)
         self._flush(room)
 
     def unwatched(self, group: str) -> None:
@@ -316,15 +254,11 @@ class Relay:
             self._tracks[key] = order.rev
             self._track(order, seen)
         for room in self._views(order.store or NOWHERE):
-            if room.news(order, seq):
-                room.dirty[key] = Sight(order, seq, seen)
-                if room.loaded:
-                    room.revs[key] = order.rev
-                    self._soon(room)
+            if room.change(order, seq, seen):
+                self._soon(room)
 
     def _left(self, store: str, key: str, seq: int) -> None:
         for room in self._views(store):
-            room.seq = max(room.seq, seq)
             room.lose(key, seq)
             self._soon(room)
 
@@ -350,9 +284,9 @@ class Relay:
     def _soon(self, room: Room) -> None:
         """At once when quiet; while changes keep coming, once a tick, or as seldom as leaves half of the time free."""
         if room.timer is None and room.loaded:
-            began = time.monotonic()
+            began = monotonic()
             self._flush(room)
-            took = time.monotonic() - began
+            took = monotonic() - began
             room.timer = asyncio.get_running_loop().call_later(max(self._tick - took, took), self._ticked, room)
 
     def _ticked(self, room: Room) -> None:
@@ -361,21 +295,7 @@ class Relay:
             self._soon(room)
 
     def _flush(self, room: Room) -> None:
-        if not room.dirty:
-            return
-        dirty, room.dirty, room.whole = room.dirty, {}, None
-        now = self._clock()
-        fragments = {}
-        for key, new in dirty.items():
-            was = room.cards.pop(key, None)
-            card = room.pane.card(new.order, now, new.seen) if new is not None else None
-            if card is not None:
-                room.cards[key] = card
-                fragments[key] = Fragment(room.revs[key], self._render.upsert([card.html]))
-            elif was is not None:
-                fragments[key] = Fragment(room.revs.get(key, 0), self._render.gone([was.id]))
-            if new is None:
-                room.revs.pop(key, None)
+        fragments = room.drain(self._clock(), self._render)
         if fragments:
             self._hub.deliver(room.group, self._position(room), fragments)
 
@@ -417,8 +337,7 @@ class Relay:
                 return
         wanted = message.key in self._tracks
         for room in self._views(message.store):
-            room.seq = max(room.seq, message.seq)
-            wanted = wanted or message.rev > room.revs.get(message.key, 0)
+            wanted |= room.hear(message.key, message.rev, message.seq)
         if wanted:
             self._foreign.add(message.key)
             if self._reading is None:

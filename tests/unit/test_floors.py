@@ -15,7 +15,7 @@ FLOORS = [  # top to bottom
     {"store", "embedded"},
     {"couriers"},
     {"relay"},
-    {"hub"},
+    {"room", "hub"},
     {"mailbox"},
     {"door"},
     {"wire"},
