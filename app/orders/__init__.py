@@ -5,7 +5,7 @@ from app.orders.arrivals import MOVES, UNSEEN_AFTER, may_be_here, may_check_in, 
 from app.orders.attention import Attention, answer_by, attention, due_at, still
 from app.orders.forecast import counted, deadline, forecast, met, own_pace, progress, spell, tally
 from app.orders.hand import HAND_STAGES
-from app.orders.lanes import LANES, lane, place, went_back
+from app.orders.lanes import DONE_FOR, LANES, lane, past, place, went_back
 from app.orders.rules import apply
 from app.orders.words import (
     AS_USUAL,
@@ -43,6 +43,7 @@ from app.orders.words import (
 __all__ = [
     "AS_USUAL",
     "BY_HAND",
+    "DONE_FOR",
     "ENDS",
     "HAND_STAGES",
     "ITEM_STATES",
@@ -89,6 +90,7 @@ __all__ = [
     "met",
     "over_at",
     "own_pace",
+    "past",
     "place",
     "progress",
     "spell",

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from app import trips
-from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, place, spell, still
+from app.orders import LANES, PICKUPS, Attention, Item, Order, attention, past, place, spell, still
 from app.render import cards, lanes, ledger, local, screens, track, trip, way
 from app.render.assets import EDITION, STATIC, TEMPLATES, Loader
 from app.render.cards import MARKS, Where, card_id
@@ -180,7 +180,7 @@ class Renderer:
         when it changed, where that is known."""
         seen = still(order, now, seen)
         lane, key = place(order, seen)
-        if not lane:
+        if not lane or past(order, lane, now):
             return None
         store = self._stores.get(order.store or "", NOWHERE)
         template, face = self._forms.get(lane, self._card)

@@ -12,14 +12,13 @@ import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from app.orders import Effect, Order
+from app.orders import DONE_FOR, Effect, Order
 from app.store.ask import Ask
 from app.store.clients import FAILURES, LIMIT, away
 from app.store.line import Line
 
 HERE: Final = Path(__file__).parent
 DONE_MOST: Final = 60  # rows of the Done lane
-DONE_FOR: Final = 3600.0  # seconds
 NOWHERE: Final = "-"  # the store of orders without a store
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from app.errors import Conflict, Invalid, Unknown
 from app.intake import JOURNEY
-from app.orders import Order, OrderEvent, Step, attention, place
+from app.orders import Order, OrderEvent, Step, attention, past, place
 from app.store.audit import What
 from app.store.links import Link
 from app.store.orders import NOWHERE
@@ -239,7 +239,8 @@ async def board(site: NamedDependency[Site], ticket: NamedDependency[bool], stor
     now = site.clock()
     head = await site.orders.heads([home.id])
     snapshot = await site.orders.board(home.id, now)
-    orders = [shaped(order, now) for order in snapshot.orders if place(order, attention(order, now))[0]]
+    lanes = ((order, place(order, attention(order, now))[0]) for order in snapshot.orders)
+    orders = [shaped(order, now) for order, lane in lanes if lane and not past(order, lane, now)]
     return {"store": home.id, "epoch": head.epoch, "seq": snapshot.seq, "items": orders}
 
 

@@ -26,6 +26,7 @@ from app.orders import (
     deadline,
     forecast,
     own_pace,
+    past,
     place,
     progress,
     spell,
@@ -304,6 +305,21 @@ def test_done_newest_first_by_end_or_handover() -> None:
     places = [placed(row) for row in rows]
     assert {lane for lane, _ in places} == {"done"}
     assert [key for _, key in places] == sorted({key for _, key in places})
+
+
+@pytest.mark.parametrize(
+    ("what", "over"),
+    [
+        (order("ready", arrival=Arrival("handed_over", T, ended_at=T)), True),  # whose order system says no more of it
+        (order("fulfilled", ended_at=T), True),
+        (order("canceled", ended_at=T, flags=("returning",)), False),
+        (order("ready", arrival=Arrival("claimed", T)), False),
+        (order("ready"), False),
+    ],
+)
+def test_what_was_over_an_hour_ago_stands_on_no_board(what: Order, over: bool) -> None:
+    assert not past(what, placed(what, HOUR)[0], T + HOUR)
+    assert past(what, placed(what, HOUR + 1)[0], T + HOUR + 1) is over
 
 
 def test_what_comes_back_is_with_the_courier_until_it_is_there() -> None:

@@ -400,8 +400,9 @@ def test_a_card_is_the_same_at_first_paint_and_in_a_push(render: Renderer) -> No
     assert len(card.id) == 18
 
 
-def test_a_cart_has_no_card(render: Renderer) -> None:
+def test_a_cart_and_what_was_over_long_ago_have_no_card(render: Renderer) -> None:
     assert render.card(order("x", "cart"), NOW) is None
+    assert render.card(order("x", "fulfilled", ended_at=NOW - 3601), NOW) is None
 
 
 def test_frames_hold_nothing_of_the_viewer(render: Renderer) -> None:
