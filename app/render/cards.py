@@ -109,6 +109,11 @@ def first(name: str | None) -> str:
     return (name or "").partition(" ")[0]
 
 
+def proper(name: str | None) -> str:
+    """A colleague's name as one writes it, whatever they sign in with."""
+    return name[:1].upper() + name[1:] if name else ""
+
+
 # ---- people outside ----
 
 
@@ -120,7 +125,7 @@ def arrive(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
     return face(order, seen, where) | {
         "level": level, "bay": arrival.bay, "vehicle": arrival.vehicle, "since": int(arrival.at),
         "clock": since(arrival.at, where.now)[0], "tone": level or "here", "share": wait_share(gone),
-        "by": arrival.claimed_by, "proxy": arrival.proxy, "near": arrival.near,
+        "by": arrival.claimed_by, "who": proper(arrival.claimed_by), "proxy": arrival.proxy, "near": arrival.near,
         "unseen": order.key if arrival.shown_at is None else None, "order": order.key,
         "alarm": seen.code == "unseen",
     }  # fmt: skip

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from app.orders import BY_HAND, HAND_STAGES, MANUAL, PICKUPS, Attention, Order, deadline, over_at
-from app.render.cards import KINDS, Chip, because, initial, so_far, unanswered
+from app.render.cards import KINDS, Chip, because, initial, proper, so_far, unanswered
 from app.render.times import day, exact, lasting, stamp
 
 BODY_MOST: Final = 60_000  # characters of a body that are shown
@@ -116,7 +116,7 @@ def why(order: Order, seen: Attention, now: float, zone: tzinfo) -> tuple[str, s
 
 def _reason(order: Order, seen: Attention, now: float, zone: tzinfo) -> list[str | Markup]:
     if seen.code == "waiting":
-        by = order.arrival.claimed_by if order.arrival else None
+        by = proper(order.arrival.claimed_by) if order.arrival else ""
         return [f"{by} has it." if by else "Nobody has it yet."]
     if seen.code == "unseen":
         return ["Nobody has seen this check-in: no board has shown it."]

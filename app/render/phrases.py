@@ -205,6 +205,7 @@ TRIP: Final[dict[str, str]] = {
     "left@": _("It left the shop {when} and is <b>{far}</b> from your door."),
     "left+": _("{who} is <b>{far}</b> from your door."),
     "left": _("It is <b>{far}</b> from your door."),
+    "before": _("Before your promised time."),
     "inside": _("Inside your promised time."),
     "around": _("It may come a little after your promised time."),
     "beyond": _("Later than promised. We are sorry."),

@@ -17,7 +17,7 @@ from app.orders import (
     counted,
     went_back,
 )
-from app.render.cards import first
+from app.render.cards import first, proper
 from app.render.goods import Group
 from app.render.lanes import Bar
 from app.render.local import clock, dated, exact, oclock, stamp
@@ -97,7 +97,7 @@ def said(order: Order, name: str, seen: View) -> tuple[Markup, Markup]:
     told = seen.words.said
     who = first(order.shopper.name) if order.shopper else ""
     if name in ("claimed", "cannot_find") and order.arrival is not None:
-        who = first(order.arrival.claimed_by).capitalize() or seen.words.small["somebody"]
+        who = proper(first(order.arrival.claimed_by)) or seen.words.small["somebody"]
     at = _moment(order, name)
     values = {"who": who, "code": order.code or "", "when": seen.when(at) if at is not None else ""}
     headline, lead = (told.get(name + "@") if at is not None else None) or told[name]

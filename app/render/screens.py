@@ -7,7 +7,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from app.orders import PICKUPS, RANK, Attention, Order, counted, deadline, forecast, met, tally, went_back
-from app.render.cards import BACK, STAGES, Chip, Where, so_far, wait_level
+from app.render.cards import BACK, STAGES, Chip, Where, first, proper, so_far, wait_level
 from app.render.lanes import reached
 from app.render.times import age, ago, since, stamp, until
 from app.render.words import Words
@@ -31,7 +31,7 @@ def waiting(order: Order, seen: Attention, where: Where) -> dict[str, Any]:
     arrival = order.arrival
     assert arrival is not None  # place() put it among the waiting
     level = wait_level(max(where.now - arrival.at, 0.0))
-    by, alarm = (arrival.claimed_by or "").partition(" ")[0], seen.code == "unseen"
+    by, alarm = proper(first(arrival.claimed_by)), seen.code == "unseen"
     return known(order) | {
         "attention": "waiting", "level": level, "bay": (arrival.bay or "–")[:4], "tone": level or "here",
         "clock": ("since", int(arrival.at), since(arrival.at, where.now)),

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -18,6 +18,8 @@ from app.orders import (
 )
 from app.render.local import day, hour, span
 from app.render.said import MASKED, View, handed, waiting
+
+LETTER: Final = 1.9  # of a narrow phone's width, in percent: a letter under the line
 
 
 def when(order: Order, seen: View) -> Markup | str:
@@ -78,7 +80,8 @@ def _sure(order: Order, shown: Attention, held: bool) -> str:
         return "behind"
     if shown.code == "at_risk":
         return "risk"
-    return "on_time" if RANK[order.stage] >= RANK["preparing"] else "promised"
+    begun = RANK[order.stage] >= RANK["preparing"] and "late" not in order.flags  # else the page's head says it is late
+    return "on_time" if begun else "promised"
 
 
 def window(promise: Promise, near: float, seen: View) -> Markup:
@@ -94,8 +97,10 @@ def scale(start: float | None, due: float, now: float, seen: View) -> SimpleName
     """The promised window on a line that begins now; the page moves it on."""
     begin = start if start is not None and start > now else now
     left = (begin - now) / (due - now) * 80
-    shown = hour(begin, seen.zone, seen.words.tag) if 14 <= left <= 45 else ""
+    shown = hour(begin, seen.zone, seen.words.tag)
     end = seen.words.say("promised_by", time=hour(due, seen.zone, seen.words.tag))
+    if not 14 <= left <= 80 - (len(shown) + len(end) + 2) * LETTER:  # between "now" and the end
+        shown = ""
     return SimpleNamespace(x=f"{left:.1f}%", width=f"{80 - left:.1f}%", start=shown, end=end)
 
 
@@ -140,7 +145,7 @@ def flagged(order: Order, flag: str) -> float | None:
 def reached(order: Order, ranks: list[int]) -> tuple[list[float | None], int]:
     """When each step was reached (a step back clears those after it), and which one it is now."""
     times: list[float | None] = [None] * len(ranks)
-    times[0] = order.placed_at or order.first
+    times[0] = order.placed_at or min([order.first, *(entry.at for entry in order.timeline)])
     for entry in order.timeline:
         if entry.raw in MOVES or entry.stage in MASKED:
             continue

@@ -19,7 +19,7 @@ from app.orders import (
     tally,
 )
 from app.render import trip
-from app.render.cards import first, wait_level, wait_share
+from app.render.cards import first, proper, wait_level, wait_share
 from app.render.goods import groups
 from app.render.lanes import bar, counts
 from app.render.local import money
@@ -165,7 +165,8 @@ def _checkin(order: Order, seen: View) -> SimpleNamespace | None:
     return SimpleNamespace(
         mode={"": "first", "on_my_way": "way", "cannot_find": "ask"}.get(state, "wait"),
         here=may_be_here(order, seen.now),
-        bays=seen.store.bays,
+        car=order.fulfilment != "kiosk",
+        bays=seen.store.bays if order.fulfilment != "kiosk" else (),  # inside, where nobody parks
         bay=arrival.bay if arrival else None,
         vehicle=arrival.vehicle if arrival and (seen.whole or arrival.proxy) else None,
         near=_near(seen.store) if state in ("", "on_my_way") else None,
@@ -203,7 +204,7 @@ def _arrivals(arrival: Arrival, seen: View) -> list[tuple[bool, str | Markup, Ma
         (shown is not None or arrival.claimed_by is not None, told["screen"], seen.exact(shown)),
     ]
     if arrival.claimed_by:
-        who = first(arrival.claimed_by).capitalize()
+        who = proper(first(arrival.claimed_by))
         lines.append((True, fill(told["took"], {"who": who}), seen.exact(arrival.claimed_at)))
     return [*lines, (False, told["hands"], Markup(""))]
 

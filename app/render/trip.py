@@ -97,7 +97,9 @@ def _expected(order: Order, seen: View, estimate: Estimate) -> dict[str, Any]:
     early, late = minutes(estimate, seen.now)
     due, old, told = deadline(order), order.promised, seen.words.trip
     sure = "" if due is None else "inside" if late <= due else "around" if early <= due else "beyond"
-    if sure == "beyond" and "late" in order.flags:  # the page's head says it
+    if old is not None and old.start is not None and late < old.start:
+        sure = "before"
+    if "late" in order.flags:  # the page's head says it
         sure = ""
     times = {name: hour(at, seen.zone, seen.words.tag) for name, at in (("early", early), ("late", late))}
     promised = Markup(window(old, seen.now, seen).striptags()) if old is not None else ""

@@ -58,8 +58,10 @@ class Words:
 
 
 def fill(text: str, values: Mapping[str, str | Markup]) -> Markup:
-    """Our own text with `values` in it, each escaped unless it is Markup."""
-    return Markup(text.format(**{k: v if type(v) is Markup else escaped(v) for k, v in values.items()}))
+    """Our own text with `values` in it, each escaped unless it is Markup. A time that ends with a full stop, "1:54
+    p.m.", ends the sentence too."""
+    said = text.format(**{k: v if type(v) is Markup else escaped(v) for k, v in values.items()})
+    return Markup(said.replace(".</time>.", ".</time>"))
 
 
 @lru_cache

@@ -611,6 +611,72 @@ def test_what_is_remembered_of_a_page_moves_on_with_the_shopper(render: Renderer
     assert len(set(pages)) == 4
 
 
+@pytest.mark.parametrize(
+    ("window", "flags", "said"),
+    [
+        ((None, 60), (), "Inside your promised time."),
+        ((30, 60), (), "Before your promised time."),
+        ((30, 60), ("late",), ""),
+        ((None, 60), ("late",), ""),
+    ],
+)
+def test_an_estimate_is_told_beside_the_promise_it_keeps(
+    render: Renderer, window: tuple[float | None, float], flags: tuple[str, ...], said: str
+) -> None:
+    start = None if window[0] is None else NOW + window[0] * 60
+    away = order("G1", "in_transit", promised=Promise(start, NOW + window[1] * 60), flags=flags,
+                 destination=Destination("Mission Street", 37.7710, -122.4282))  # fmt: skip
+    page = text(render.track(away, NOW, fixes=[Fix(37.7668, -122.4224, NOW - 5)]))
+    assert [words for words in ("Inside your promised", "Before your promised") if words in page] == [said[:20]] * bool(
+        said
+    )
+    assert ("It runs later than promised." in page) == bool(flags)
+
+
+def test_who_is_called_late_is_not_called_on_time(render: Renderer) -> None:
+    assert "On time so far." in text(render.track(order("G1", "preparing"), NOW))
+    late = text(render.track(order("G1", "preparing", flags=("late",)), NOW))
+    assert "It runs later than promised." in late
+    assert "On time so far." not in late
+
+
+@pytest.mark.parametrize(("opens", "drawn"), [(12, True), (30, False)])
+def test_under_the_promise_no_two_times_meet(render: Renderer, opens: float, drawn: bool) -> None:
+    """Of an hour from now; on a narrow phone, in a language and a shop that write "PM"."""
+    page = render.track(order("G1", "preparing", promised=Promise(NOW + opens * 60, NOW + 3600)), NOW)
+    assert (re.search(r'class="from"[^>]*>[^<]', page) is not None) == drawn
+
+
+def test_an_order_was_received_before_anything_else(render: Renderer) -> None:
+    """One that is heard of late, and with stamps: what the line of steps and what the list say is the same."""
+    path = tuple(Entry(stage, NOW - 3600 + n * 600, stage, None) for n, stage in enumerate(("placed", "preparing")))
+    page = render.track(order("G1", "preparing", placed_at=None, first=NOW, timeline=path), NOW)
+    line = page[page.index("Received") :]
+    assert "1:02 PM" in text(line[: line.index("</li>")])
+
+
+def test_a_time_with_a_full_stop_ends_its_sentence(render: Renderer) -> None:
+    done = order("G1", "ready", "curbside", arrival=Arrival("claimed", NOW - 60, shown_at=NOW - 50, claimed_by="sam"))
+    page = text(render.track(done, NOW, lang="es"))
+    assert "p.m. Sam te lo lleva." in page.replace("\N{NO-BREAK SPACE}", "")
+
+
+def test_a_colleague_has_a_capital(render: Renderer) -> None:
+    taken = order("G1", "ready", "curbside", arrival=Arrival("claimed", NOW - 60, claimed_by="sam McKay"))
+    card = render.card(taken, NOW)
+    assert card is not None
+    assert 'data-who="sam McKay"><b>Sam McKay</b> has it' in card.html
+    assert "Sam McKay has it." in text(drawer(render, taken, "x"))
+    assert "Sam is bringing it out" in text(render.track(taken, NOW))
+
+
+def test_inside_nobody_is_asked_for_a_car(render: Renderer) -> None:
+    for fulfilment, asked in (("curbside", True), ("kiosk", False)):
+        page = render.track(order("G1", "ready", fulfilment), NOW)
+        assert ('name="vehicle"' in page, 'name="bay"' in page) == (asked, asked)
+        assert 'value="here"' in page
+
+
 def test_a_zone_without_a_place_has_a_name() -> None:
     assert zone_name(ZoneInfo("Etc/UTC"), "en") == "Coordinated Universal Time"
     assert zone_name(ZoneInfo("America/Los_Angeles"), "en") == "Pacific Time (Los Angeles)"

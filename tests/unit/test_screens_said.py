@@ -66,7 +66,7 @@ def test_about_how_long(left: float, words: str) -> None:
     ("more", "lane", "words"),
     [
         ({"arrival": Arrival("here", NOW - 10, bay="2")}, "now", "Nobody yet"),
-        ({"arrival": Arrival("claimed", NOW - 10, claimed_by="Sam")}, "now", "Sam has it"),
+        ({"arrival": Arrival("claimed", NOW - 10, claimed_by="sam lee")}, "now", "Sam has it"),
         ({"arrival": Arrival("cannot_find", NOW - 10)}, "now", "Can’t find"),
         ({"stage": "preparing", "promised": Promise(None, NOW - 60)}, "now", "Late, picking"),
         ({"stage": "preparing", "flags": ("on_hold",)}, "picking", "On hold"),
