@@ -23,8 +23,6 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.compression import CompressionMiddleware
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -76,6 +74,7 @@ from app.web import (
     ledger,
     manual,
     pictures,
+    schema,
     screens,
     signs,
     someone,
@@ -272,6 +271,7 @@ def _app(
     failures = Failures(render)
     pages = Router(
         "/",
+        include_in_schema=False,
         route_handlers=[
             *board.HANDLERS,
             *ledger.HANDLERS,
@@ -309,9 +309,7 @@ def _app(
         },
         response_headers=HEADERS,
         before_request=whole,
-        openapi_config=OpenAPIConfig(
-            "Orderboard", "1", path="/api/schema", render_plugins=[JsonRenderPlugin(path=("/", "/openapi.json"))]
-        ),
+        openapi_config=schema.CONFIG,
         lifespan=[lambda _: running()],
         request_max_body_size=1_000_000,
         logging_config=None,

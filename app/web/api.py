@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Redirect
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from app.errors import Conflict, Invalid, Unknown
 from app.intake import JOURNEY
@@ -121,7 +121,7 @@ async def ledger(
 
 
 class Wish(Struct, forbid_unknown_fields=True):
-    kind: str = "customer"
+    kind: Annotated[str, Meta(extra_json_schema={"enum": ["customer", "delegate"]})] = "customer"
 
 
 @post("/orders/{source:str}/{ref:str}/links")
@@ -193,7 +193,7 @@ async def reissue(site: NamedDependency[Site], ticket: NamedDependency[bool], li
 
 
 class Move(Struct, forbid_unknown_fields=True):
-    state: str
+    state: Annotated[str, Meta(extra_json_schema={"enum": ["claimed", "cannot_find", "handed_over"]})]
     undo: bool = False
 
 

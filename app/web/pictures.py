@@ -13,7 +13,7 @@ from app.web.site import Site
 KINDS: Final = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
 
 
-@get("/pictures/{name:str}")
+@get("/pictures/{name:str}", include_in_schema=False)
 async def picture(site: NamedDependency[Site], name: FromPath[str]) -> File:
     """The name changes with the picture, so that it is kept for ever."""
     path = site.settings.pictures.get(name)

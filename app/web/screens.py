@@ -1,11 +1,11 @@
 """Screens on the wall: made and ended over the API, shown to whoever has the address. They only ever show."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from litestar import Request, Response, WebSocket, delete, get, post, websocket
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from app.errors import Away, Invalid, Unknown
 from app.store.screens import Screen
@@ -21,7 +21,7 @@ Call = Request[Any, Any, Any]
 
 
 class Wish(Struct, forbid_unknown_fields=True):
-    kind: str
+    kind: Annotated[str, Meta(extra_json_schema={"enum": ["tv", "ready"]})]
 
 
 @post("/stores/{store:str}/screens")
