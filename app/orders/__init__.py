@@ -1,11 +1,11 @@
 """The words and the rules: what an event does to an order, and what needs a person. Pure: no clock, no I/O, no
 library but msgspec. Stages, ranks and movement follow the providers' common model; see `docs/rules.md`."""
 
-from app.orders.arrivals import MOVES, UNSEEN_AFTER, may_be_here, may_check_in, over_at, turns
+from app.orders.arrivals import DONE_FOR, MOVES, UNSEEN_AFTER, may_be_here, may_check_in, over_at, turns
 from app.orders.attention import Attention, answer_by, attention, due_at, still
 from app.orders.forecast import counted, deadline, forecast, met, own_pace, progress, spell, tally
 from app.orders.hand import HAND_STAGES
-from app.orders.lanes import DONE_FOR, LANES, lane, past, place, went_back
+from app.orders.lanes import LANES, lane, past, place, went_back
 from app.orders.rules import apply
 from app.orders.words import (
     AS_USUAL,

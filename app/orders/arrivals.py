@@ -122,6 +122,9 @@ def _arrived(old: Order, event: OrderEvent, new: Arrival | None) -> Change:
     return Change(order, "applied", effects=effects, changed=True)
 
 
+DONE_FOR: Final = 3600.0  # seconds that an order stays on a board after its end
+
+
 def over_at(order: Order) -> float | None:
     """Since when it has been over for its customer: handed over outside, or at an end."""
     arrival = order.arrival

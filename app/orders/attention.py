@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from app.orders.arrivals import UNSEEN_AFTER, starts, turns
+from app.orders.arrivals import DONE_FOR, UNSEEN_AFTER, starts, turns
 from app.orders.forecast import RETOLD, deadline, met, pace_of, progress, reckoned, spell, tally, work
 from app.orders.words import UNBEGUN, Arrival, Order, instant, soonest
 
@@ -38,8 +38,9 @@ def attention(order: Order, now: float) -> Attention:
     """What needs a person now, with the reason in words: the first of waiting, late, held, at risk, unanswered, no
     news."""
     arrival = order.arrival
-    if arrival is not None and arrival.state in ("here", "claimed", "cannot_find"):
-        return _waiting(arrival, now)
+    gone = None if order.end is None or order.ended_at is None else order.ended_at + DONE_FOR
+    if arrival is not None and arrival.state in ("here", "claimed", "cannot_find") and (gone is None or now < gone):
+        return _waiting(arrival, now, gone)
     if order.end is not None or order.stage == "cart" or (arrival is not None and arrival.state == "handed_over"):
         return OK
     due = None if met(order) else deadline(order)
@@ -73,10 +74,11 @@ def due_at(order: Order, seen: Attention, now: float) -> float | None:
     return soonest(seen.next, turns(order, now))
 
 
-def _waiting(arrival: Arrival, now: float) -> Attention:
+def _waiting(arrival: Arrival, now: float, gone: float | None) -> Attention:
+    """Until somebody says how it ended, or the order has been over for long, `gone`: nobody waits that long."""
     since, seen = arrival.at, arrival.state != "here" or arrival.shown_at is not None
     edges = (WAIT_RISK, WAIT_LATE) if seen else (UNSEEN_AFTER, WAIT_RISK, WAIT_LATE)
-    soon = next((since + edge for edge in edges if now < since + edge), None)
+    soon = soonest(gone, next((since + edge for edge in edges if now < since + edge), None))
     if arrival.state == "cannot_find":
         return Attention("waiting", "lost", "Can't find the customer", since, soon, since)
     if not seen and now >= since + UNSEEN_AFTER:

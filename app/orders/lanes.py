@@ -4,7 +4,7 @@ import itertools
 from functools import lru_cache
 from typing import Final
 
-from app.orders.arrivals import over_at
+from app.orders.arrivals import DONE_FOR, over_at
 from app.orders.attention import Attention
 from app.orders.forecast import deadline
 from app.orders.words import RANK, Entry, Order
@@ -13,7 +13,6 @@ LANES: Final = ("waiting", "needs", "new", "later", "picking", "ready", "courier
 # on hold stays in its lane
 _NEEDS: Final = {"lost": 0, "late": 2, "at_risk": 3, "unanswered": 4, "customer_missing": 4, "quiet": 4}
 _LAST: Final = 9_999_999_999.0
-DONE_FOR: Final = 3600.0  # seconds that an order stays on a board after its end
 
 
 def place(order: Order, seen: Attention) -> tuple[str, str]:

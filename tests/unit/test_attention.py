@@ -93,7 +93,7 @@ SEEN = Arrival("here", T, shown_at=T + 1)
         (order("ready", arrival=HERE, due=0.0), 20, "waiting", "unseen", 120),
         (order("ready", arrival=SEEN, due=0.0), 9, "waiting", "waiting", 120),
         (order("preparing", arrival=SEEN, due=0.0), 120, "waiting", "waiting", 300),
-        (order("canceled", arrival=HERE), 300, "waiting", "unseen", None),
+        (order("canceled", arrival=HERE), 300, "waiting", "unseen", HOUR),
         (order("ready", arrival=Arrival("claimed", T, claimed_by="Sam")), 0, "waiting", "waiting", 120),
         (order("ready", arrival=Arrival("cannot_find", T)), 0, "waiting", "lost", 120),
         (order("ready", arrival=Arrival("on_my_way", T)), 9 * HOUR, "ok", "", None),
@@ -320,6 +320,14 @@ def test_done_newest_first_by_end_or_handover() -> None:
 def test_what_was_over_an_hour_ago_stands_on_no_board(what: Order, over: bool) -> None:
     assert not past(what, placed(what, HOUR)[0], T + HOUR)
     assert past(what, placed(what, HOUR + 1)[0], T + HOUR + 1) is over
+
+
+@pytest.mark.parametrize("state", ["here", "claimed", "cannot_find"])
+def test_nobody_waits_for_what_was_over_an_hour_ago(state: str) -> None:
+    what = order("fulfilled", arrival=Arrival(state, T - 60), ended_at=T)
+    assert placed(what, HOUR - 1)[0] in ("waiting", "needs")
+    assert attention(what, T + HOUR - 1).next == T + HOUR
+    assert attention(what, T + HOUR).level == "ok"
 
 
 def test_what_comes_back_is_with_the_courier_until_it_is_there() -> None:
