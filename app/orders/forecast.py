@@ -137,4 +137,7 @@ def spell(seconds: float) -> str:
     minutes = int(seconds // 60)
     if minutes < 1:
         return f"{max(int(seconds), 0)} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} days"

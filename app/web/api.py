@@ -69,13 +69,16 @@ def _has(order: Order, code: str) -> bool:
 
 
 class Filter(Struct, frozen=True):
+    """A visit that has become an order is not listed: the order is."""
+
     store: str | None
     stage: str | None
     open: bool | None
 
     def fits(self, order: Order) -> bool:
         return (
-            (self.store is None or (order.store or NOWHERE) == self.store)
+            "joined" not in order.flags
+            and (self.store is None or (order.store or NOWHERE) == self.store)
             and (self.stage is None or order.stage == self.stage)
             and (self.open is None or (order.end is None) == self.open)
         )

@@ -49,6 +49,8 @@ async def test_a_journey_becomes_its_order(served: Served) -> None:
     assert (moved.status_code, moved.headers["location"]) == (308, "/api/orders/aifi/0")
     order = (await ask(served, "/api/orders/aifi/0")).json()
     assert order["total"]["amount"] == "3.50"
+    listed = (await ask(served, "/api/orders")).json()["items"]
+    assert [one["ref"] for one in listed] == ["0"], "the visit is no second order"
     assert len(order["timeline"]) > 3, "the journey's timeline has moved over"
     await say(served, "/left", 9, checkoutZoneId="2")
     await say(served, "", 10, **checkout("completed"))

@@ -157,6 +157,7 @@ def test_words_for_progress_and_lengths() -> None:
     assert tally(order()) == (0, 0, 0)
     assert progress(order("courier_at_store", items=lines(2, 3))) == "courier at store"
     assert [spell(s) for s in (-3, 0, 59.9, 60, 5399, 5400)] == ["0 s", "0 s", "59 s", "1 min", "89 min", "1 h 30 min"]
+    assert [spell(3600.0 * h) for h in (47.5, 48, 47488)] == ["47 h 30 min", "2 days", "1978 days"]
 
 
 # ---- the next instant, for any order ----
