@@ -25,6 +25,7 @@ class Limits(Struct, frozen=True):
     ip: int = 0
     session: int = 0
     link: int = 0
+    token: int = 0
 
 
 UNLIMITED: Final = Limits()
@@ -92,9 +93,10 @@ class Hub:
 
     # Who watches
 
-    def admit(self, ip: str = "", session: str = "", link: str = "") -> Seat | None:
+    def admit(self, ip: str = "", session: str = "", link: str = "", token: str = "") -> Seat | None:
         """A seat, or None where one of the limits is reached (the answer is 1013). Empty = does not count."""
-        keys = tuple((kind, who) for kind, who in (("ip", ip), ("session", session), ("link", link)) if who)
+        named = (("ip", ip), ("session", session), ("link", link), ("token", token))
+        keys = tuple((kind, who) for kind, who in named if who)
         if any(0 < getattr(self.limits, kind) <= self._taken[kind, who] for kind, who in keys):
             return None
         return Seat(self._taken, keys)
@@ -175,7 +177,7 @@ class Hub:
             mailbox.close(code)
 
     def seated(self, kind: str, among: Iterable[Mailbox] | None = None) -> dict[str, list[Mailbox]]:
-        """The sockets that a session or a link (a screen's too) opened, by its id; of all, or `among` these."""
+        """The sockets that a session, a link (a screen's too) or a token opened, by its id; of all or `among`."""
         found: dict[str, list[Mailbox]] = {}
         for mailbox in self.members() if among is None else among:
             for name, who in mailbox.seat.keys if mailbox.seat is not None else ():

@@ -62,6 +62,7 @@ from app.store.positions import Positions
 from app.store.quarantine import Quarantine
 from app.store.rates import Rates
 from app.store.screens import Screens
+from app.store.tokens import Tokens
 from app.web import (
     account,
     admin,
@@ -138,7 +139,7 @@ def build(settings: Settings, url: str, clock: Callable[[], float] = time.time) 
     hooks = receiver(site)
     app = _app(site, render, hooks, lambda: _running(house))
     chips = Chips(settings, hub, relay, render, lambda: work.watch.feeds, clock)
-    doorman = Doorman(hub, Control(client, listener), site.people, site.links, site.screens)
+    doorman = Doorman(hub, Control(client, listener), site.people, site.links, site.screens, site.tokens)
     doorman.forgotten = partial(_forgotten, site)
     beside = (relay.run, hub.run, couriers.run, doorman.run, chips.run, Lapse(site).run, partial(_gauged, hub))
     lights = Lights(hub, site.screens, clock)
@@ -242,6 +243,7 @@ def _site(
         links=Links(client),
         screens=Screens(client),
         people=People(client),
+        tokens=Tokens(client),
         audit=Audit(client, clock),
         pending=Pending(client),
         sso=_sso(settings, clock),

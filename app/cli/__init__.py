@@ -12,7 +12,7 @@ import msgspec
 import uvloop
 
 from app import main
-from app.cli import carry, crew, demo, doctor, sandbox
+from app.cli import carry, crew, demo, doctor, sandbox, tokens
 from app.cli.beside import beside
 from app.cli.erase import erase
 from app.cli.replay import replay
@@ -79,14 +79,6 @@ async def user_pin(settings: Settings, args: argparse.Namespace) -> None:
     print(f"{args.name} has a PIN." if pin else f"{args.name} has no PIN.")
 
 
-async def token_create(settings: Settings, args: argparse.Namespace) -> None:
-    async def issue(people: People, audit: Audit) -> None:
-        print(await people.issue(args.name))
-        await audit.note("command line", "token_made", about=args.name)
-
-    await with_people(settings, issue)
-
-
 async def with_people(settings: Settings, work: Callable[[People, Audit], Awaitable[None]]) -> None:
     async def on(url: str) -> None:
         client = commands(url)
@@ -140,10 +132,7 @@ def parser() -> argparse.ArgumentParser:
     pin.add_argument("name")
     pin.add_argument("--pin-stdin", action="store_true")
     pin.set_defaults(run=user_pin)
-    tokens = commands_.add_parser("api-token", help="tokens of programs").add_subparsers(dest="verb", required=True)
-    create = tokens.add_parser("create", help="make one; it is shown once")
-    create.add_argument("name", nargs="?", default="api")
-    create.set_defaults(run=token_create)
+    tokens.parsers(commands_)
     return top
 
 

@@ -1,4 +1,4 @@
-"""Who may stay: open sockets whose session, link or screen has ended are closed, whichever node was told so.
+"""Who may stay: open sockets whose session, link, screen or token has ended are closed, whichever node was told so.
 
 The control channel says at once what to look at again, the number of its notices that one was missed. Who has just
 joined is looked at once more, for what ended between being let in and joining; and now and then all are, for what ends
@@ -19,6 +19,7 @@ from app.store.control import Control, Notice
 from app.store.links import Links
 from app.store.people import People
 from app.store.screens import Screens
+from app.store.tokens import Tokens
 
 log = structlog.get_logger()
 
@@ -36,12 +37,15 @@ Seated = dict[str, list[Mailbox]]  # by the id of what opened them
 
 
 class Doorman:
-    def __init__(self, hub: Hub, control: Control, people: People, links: Links, screens: Screens) -> None:
+    def __init__(
+        self, hub: Hub, control: Control, people: People, links: Links, screens: Screens, tokens: Tokens
+    ) -> None:
         self._hub = hub
         self._control = control
         self._people = people
         self._links = links
         self._screens = screens
+        self._tokens = tokens
         self._heard = 0  # the number of the last notice that was acted on, with all before it
         self._doubt = True
         self.forgotten: Callable[[str], None] = _nobody  # hears the keys of orders that were asked to be forgotten
@@ -100,6 +104,8 @@ class Doorman:
             await self._sessions(_wanted(self._hub.seated("session", among), who if kind == "session" else ""))
         if kind in ("", "link", "screen"):
             await self._links_and_screens(_wanted(self._hub.seated("link", among), who))
+        if kind in ("", "token"):
+            await self._programs(_wanted(self._hub.seated("token", among), who))
 
     async def _sessions(self, seated: Seated) -> None:
         standing = await _each(list(seated), self._people.standing)
@@ -116,9 +122,16 @@ class Doorman:
         links = [name for name, mailboxes in seated.items() if mailboxes[0].group.startswith(TRACK)]
         screens = sorted(seated.keys() - set(links))
         ended = [*await _each(links, self._links.ended), *await _each(screens, self._screens.ended)]
-        for name in set[str]().union(*ended):
-            for mailbox in seated[name]:
-                mailbox.close(REVOKED)
+        _close(seated, ended)
+
+    async def _programs(self, seated: Seated) -> None:
+        _close(seated, await _each(list(seated), self._tokens.ended))
+
+
+def _close(seated: Seated, ended: Iterable[set[str]]) -> None:
+    for name in set[str]().union(*ended):
+        for mailbox in seated[name]:
+            mailbox.close(REVOKED)
 
 
 def _nobody(_: str) -> None:

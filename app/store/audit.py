@@ -18,7 +18,7 @@ SCAN_MOST: Final = 5_000  # entries looked through for one page
 What = Literal[
     "signed_in", "sign_in_refused", "signed_out", "signed_out_everywhere", "expelled",
     "claimed", "cannot_find", "handed_over", "undone", "order_placed", "stage_set", "body_read",
-    "link_made", "link_revoked", "link_renewed", "screen_made", "screen_revoked", "token_made",
+    "link_made", "link_revoked", "link_renewed", "screen_made", "screen_revoked", "token_made", "token_revoked",
     "user_added", "user_changed", "user_disabled", "user_enabled", "password_changed", "pin_changed", "pin_refused",
     "replayed", "call_replayed", "order_erased",
 ]  # fmt: skip

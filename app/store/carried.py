@@ -26,7 +26,8 @@ KINDS: Final = {
     "links": "set", "out": "hash", "outbox": "zset", "outdead": "zset", "outs": "set", "pace": "hash",
     "paced": "zset", "q": "zset", "qe": "hash", "qlost": "string", "qs": "set", "s:links": "zset",
     "s:screens": "set", "samples": "hash", "screen": "string", "screenid": "string", "screens": "hash",
-    "subject": "string", "token": "string", "user": "string", "users": "set", "ways": "hash",
+    "subject": "string", "token": "string", "tokenid": "string", "tokens": "set", "user": "string", "users": "set",
+    "ways": "hash",
 }  # fmt: skip
 
 # The orders', which their lines hold or which follow from them.

@@ -12,7 +12,7 @@ _TELL: Final = "return redis.call('PUBLISH', 'ob:control', redis.call('INCR', 'o
 
 
 def told(kind: str, who: str) -> tuple[Word, ...]:
-    """The command that tells all nodes. `kind` is session, user, link or screen; `who` its id or name.
+    """The command that tells all nodes. `kind` is session, user, link, screen or token; `who` its id or name.
     (erase.lua tells of an order's key.)"""
     return "EVAL", _TELL, 0, f"{kind} {who}"
 

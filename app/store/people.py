@@ -1,4 +1,4 @@
-"""Staff accounts, their sessions, and the tokens of programs. Passwords are Argon2, tokens and sessions hashed."""
+"""Staff accounts and their sessions. Passwords are Argon2, the secrets of sessions hashed."""
 
 import secrets
 from hashlib import sha256
@@ -52,15 +52,9 @@ class Session(Struct, frozen=True):
     device: str = ""
 
 
-class Token(Struct, frozen=True):
-    id: str
-    name: str
-
-
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _USER: Final = msgspec.msgpack.Decoder(User)
 _SESSION: Final = msgspec.msgpack.Decoder(Session)
-_TOKEN: Final = msgspec.msgpack.Decoder(Token)
 
 
 def proper(name: str) -> bool:
@@ -217,18 +211,6 @@ class People(Ask):
                 told("user", user),
             )
         return len(ended)
-
-    # ---- programs ----
-
-    async def issue(self, name: str) -> str:
-        """A new API token, told this once."""
-        secret = secrets.token_urlsafe(32)
-        await self.ask("SET", "ob:token:" + hashed(secret), _ENCODE(Token(secrets.token_hex(8), name)))
-        return secret
-
-    async def token(self, secret: str) -> Token | None:
-        found = await self.ask("GET", "ob:token:" + hashed(secret))
-        return None if found is None else _TOKEN.decode(found)
 
     # ---- guessing ----
 

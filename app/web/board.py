@@ -115,26 +115,26 @@ async def live(socket: WebSocket[Any, Any, Any], site: NamedDependency[Site], st
         return await refuse(socket, 4404)
     except Away:
         return await refuse(socket, 1013)
-    joined = await member(site, socket, session=who)
+    joined = await member(site, socket, **who)
     if joined is not None:
         await hold(socket, joined[0], site.relay.join_board(store, *joined))
     return None
 
 
-async def watcher(site: Site, socket: WebSocket[Any, Any, Any], store: str) -> str:
-    """Who opens a board's socket: a signed-in person from our own page, or a program with a token."""
+async def watcher(site: Site, socket: WebSocket[Any, Any, Any], store: str) -> dict[str, str]:
+    """Who opens a board's socket: a signed-in person from our own page (their session), or a program (its token)."""
     if "authorization" in socket.headers:
         if not site.ours(socket):
             raise Forbidden("A program says no Origin, or this server's.")
-        await site.program(socket)
+        token = await site.program(socket)
         site.store(store)
-        return ""
+        return {"token": token}
     if "origin" not in socket.headers or not site.ours(socket):
         raise Forbidden("A board's socket opens from our own page, or with an API token.")
     session, user = await site.staff(socket)
     if not user.sees(store) or store not in site.settings.stores:
         raise Unknown("There is no such store.")
-    return session.id
+    return {"session": session.id}
 
 
 _acknowledging: Final[set[asyncio.Task[None]]] = set()

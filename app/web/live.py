@@ -22,11 +22,13 @@ async def refuse(socket: Live, code: int) -> None:
     await wire.refuse(socket.scope, socket.receive, socket.send, code)
 
 
-async def member(site: Site, socket: Live, *, session: str = "", link: str = "") -> tuple[Mailbox, Seat] | None:
+async def member(
+    site: Site, socket: Live, *, session: str = "", link: str = "", token: str = ""
+) -> tuple[Mailbox, Seat] | None:
     """A mailbox for the socket and its seat; None where there are too many already, and it was told so."""
     peer = socket.client.host if socket.client else ""
     counted = "" if "authorization" in socket.headers else peer
-    seat = site.hub.admit(ip=counted, session=session, link=link)
+    seat = site.hub.admit(ip=counted, session=session, link=link, token=token)
     if seat is None:
         await refuse(socket, 1013)
         return None

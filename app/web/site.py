@@ -27,6 +27,7 @@ from app.store.people import Guest, People, Session, User
 from app.store.positions import Positions
 from app.store.quarantine import Kept, Quarantine
 from app.store.screens import Screens
+from app.store.tokens import Tokens
 from app.web.guesses import Guesses
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -68,6 +69,7 @@ class Site(Struct, frozen=True, kw_only=True):
     links: Links
     screens: Screens
     people: People
+    tokens: Tokens
     audit: Audit
     pending: Pending
     sso: Sso | None
@@ -115,15 +117,20 @@ class Site(Struct, frozen=True, kw_only=True):
             raise SignIn("Sign in first.")
         return found
 
-    async def program(self, connection: Connection) -> None:
-        """Checks the API token of a call."""
+    async def program(self, connection: Connection) -> str:
+        """The id of the API token of a call, empty for the config's. Raises Forged where it is none."""
         scheme, _, given = connection.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given or not await self.known(given):
+        found = await self.known(given) if scheme.lower() == "bearer" and given else None
+        if found is None:
             raise Forged("Send the header Authorization: Bearer <API token>.")
+        return found
 
-    async def known(self, token: str) -> bool:
+    async def known(self, secret: str) -> str | None:
         boot = self.settings.server.api_token
-        return bool(boot and same_text(token, boot)) or await self.people.token(token) is not None
+        if boot and same_text(secret, boot):
+            return ""
+        token = await self.tokens.find(secret)
+        return None if token is None else token.id
 
     def ours(self, connection: Connection, *, keyed: bool = False) -> bool:
         """Does a request or socket come from our own pages? By its Origin, and by what the browser says of its site.

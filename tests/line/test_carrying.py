@@ -123,7 +123,7 @@ async def staff(house: House, settings: Settings) -> None:
     await site.people.save(User("mara", "manager", ("68",), "$argon2id$x", pin="$argon2id$y"))
     await site.people.admit(Guest("https://id.example|1", "Ola Nordmann", "staff", ("68",)))
     await site.people.meet("a browser", "mara", 3600)
-    await site.people.issue("till")
+    await site.tokens.issue("till", now)
     await site.people.enter("mara", now)
     await site.people.tries("mara", 5, 60)
     await site.screens.make("68", "tv", now - 1)

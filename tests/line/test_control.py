@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
 import redis
-from rig import TOKEN, WAIT, Served, free_port, settings_of
+from rig import TOKEN, WAIT, Served, Shop, free_port, settings_of
 from test_screens import code, frame, made, take
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -129,6 +131,44 @@ async def test_links_and_screens_close_on_the_other_node(nodes: list[Served]) ->
             await stays(wall, here)
             assert (await api.delete(f"/api/screens/{name}")).status_code == 204
             await closes(wall, 4403)
+
+
+async def test_a_programs_token_closes_what_it_opened(nodes: list[Served]) -> None:
+    here, there = nodes
+    (token, secret), (_, other) = (here.call(here.house.site.tokens.issue(name, 1.0)) for name in ("till", "display"))
+    address = f"{there.ws}/live/board/68"
+    async with (
+        connect(address, additional_headers={"Authorization": f"Bearer {secret}"}) as lost,
+        connect(address, additional_headers={"Authorization": f"Bearer {other}"}) as kept,
+        connect(address, additional_headers=API) as configs,
+        httpx2.AsyncClient(base_url=there.base, headers={"Authorization": f"Bearer {secret}"}) as api,
+    ):
+        for socket in (lost, kept, configs):
+            await frame(socket)
+        assert (await api.get("/api/orders")).status_code == 200
+        assert here.call(here.house.site.tokens.revoke(token.id)) == token
+        await closes(lost, 4403)
+        await stays(kept, here)
+        await stays(configs, here)
+        assert (await api.get("/api/orders")).status_code == 401
+    assert here.call(here.house.site.tokens.revoke(token.id)) is None
+    assert [one.name for one in here.call(here.house.site.tokens.all())] == ["display"]
+
+
+def test_tokens_by_the_command_line(served: Served, redis_url: str, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, f'redis_url = "{redis_url}"')
+    secret = shop.command("api-token", "create", "till").strip()
+    auth = {"Authorization": f"Bearer {secret}"}
+    with httpx2.Client(base_url=served.base, headers=auth, timeout=WAIT) as api:
+        assert api.get("/api/orders").status_code == 200
+        name, *_, called = shop.command("api-token", "list").split()
+        assert called == "till"
+        assert name in shop.command("api-token", "revoke", name)
+        assert api.get("/api/orders").status_code == 401
+    assert shop.command("api-token", "list") == ""
+    with pytest.raises(subprocess.CalledProcessError) as wrong:
+        shop.command("api-token", "revoke", name)
+    assert f"There is no API token '{name}'" in wrong.value.stderr
 
 
 async def test_what_was_missed_while_the_line_was_down_is_made_good(nodes: list[Served], redis_url: str) -> None:
