@@ -106,8 +106,12 @@ STATUSES: Final[dict[str, Meaning]] = {
 UNKNOWN: Final = Meaning(None, ("unknown",))
 
 
-def verify(source: Source, call: Call) -> None:
+def first(source: Source, call: Call) -> None:
     bearer(call.headers.get(b"authorization"), source.secret)
+
+
+def verify(source: Source, call: Call) -> None:
+    first(source, call)
     options: Options = source.options
     if options.signing_secret is not None:
         _signed(options.signing_secret, options.signature_seconds, call)
@@ -287,7 +291,7 @@ REFUSALS: Final = {
 
 PROVIDER: Final = Provider(
     name="jane",
-    signed=True,
+    first=first,
     label="Jane",
     verify=verify,
     parse=parse,

@@ -106,12 +106,12 @@ async def _answer(
     if _length(headers) > BODY_MOST:
         raise TooLarge(f"The body may have {BODY_MOST} bytes.")
     heard, query = site.clock(), scope["query_string"]
-    body = await _body(receive) if provider.signed else b""
+    call = Call(method=method, tail=tail, query=query, headers=headers, heard=heard)
+    (provider.first or provider.verify)(source, call)  # nothing of a stranger's is read
+    body = await _body(receive)
     call = Call(method=method, tail=tail, query=query, headers=headers, heard=heard, body=body)
-    provider.verify(source, call)
-    if not provider.signed:  # nothing of a stranger's is read
-        body = await _body(receive)
-        call = Call(method=method, tail=tail, query=query, headers=headers, heard=heard, body=body)
+    if provider.first:
+        provider.verify(source, call)
     _media(method, headers, form=tail in provider.forms)
     said = provider.respond(source, call) if provider.respond else None
     if said is not None:
@@ -128,7 +128,7 @@ _TYPED: Final = (*_PLAIN, (b"content-type", b"application/json"))
 
 def _source(sources: dict[str, tuple[Source, Provider]], name: str, tail: str) -> tuple[Source, Provider]:
     found = sources.get(name)
-    if found is None or (found[1].tails is not None and tail not in found[1].tails) or "/" in tail:
+    if found is None or (found[1].tails is not None and tail not in found[1].tails):
         raise Unknown("There is no such source.")
     return found
 

@@ -119,3 +119,37 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
             shop.command("serve")
     assert ended.value.returncode == 1
     assert f"Port {shop.port} of 127.0.0.1 can't be had (address already in use)" in ended.value.stderr
+
+
+STRANGERS = [
+    ("/hooks/jane-68", "", 401),
+    ("/hooks/jane-68", "Bearer x", 401),
+    ("/hooks/lola", "", 401),
+    ("/hooks/lola/wrong/secret", "", 401),
+    ("/hooks/aifi", "", 401),
+    ("/hooks/none", "", 404),
+]
+
+
+@pytest.mark.parametrize(("path", "auth", "status"), STRANGERS)
+def test_nothing_of_a_strangers_body_is_waited_for(served: Served, path: str, auth: str, status: int) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", served.settings.server.port), WAIT) as line:
+        line.sendall(f"{head}Authorization: {auth}\r\n\r\n5\r\n".encode())  # and never what was announced
+        assert line.recv(65_536).split(b" ")[1] == str(status).encode()
+
+
+def test_a_secret_in_an_address_may_have_slashes(redis_url: str) -> None:
+    settings = settings_of(free_port())
+    secret = "c2VjcmV0/IHNlY3JldCBz+ZWNyZXQ="
+    lola = msgspec.structs.replace(settings.sources["lola"], secret=secret)
+    served = Served(msgspec.structs.replace(settings, sources={"lola": lola}), redis_url).start()
+    try:
+        for said in (secret, quote(secret, safe="")):
+            answer = httpx2.post(f"{served.base}/hooks/lola/{said}", json={"eventName": "x"}, timeout=WAIT)
+            assert answer.status_code in (202, 400), said
+        for said in ("", secret.partition("/")[0], secret + "/x"):
+            answer = httpx2.post(f"{served.base}/hooks/lola/{said}", json={"eventName": "x"}, timeout=WAIT)
+            assert answer.status_code == 401, said
+    finally:
+        served.stop()

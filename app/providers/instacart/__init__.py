@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.providers.contract import Provider
-from app.providers.instacart.callbacks import parse, redact, respond, verify
+from app.providers.instacart.callbacks import first, parse, redact, respond, verify
 from app.providers.instacart.calls import CALLS
 from app.providers.instacart.polling import POLLING
 from app.providers.instacart.shapes import Options
@@ -16,7 +16,7 @@ PROVIDER: Final = Provider(
     redact=redact,
     options=Options,
     tails=frozenset({"", "token"}),
-    signed=True,
+    first=first,
     forms=frozenset({"token"}),
     respond=respond,
     polling=POLLING,

@@ -19,6 +19,12 @@ _TOKEN: Final = re.compile(rb"(\d{1,12})\.([0-9a-f]{64})")
 _POSITIONS: Final = frozenset({"coordinates", "location", "position", "latitude", "longitude", "lat", "lng", "lon"})
 
 
+def first(source: Source, call: Call) -> None:
+    """Who asks for a token says who they are in the body."""
+    if call.tail != "token":
+        verify(source, call)
+
+
 def verify(source: Source, call: Call) -> None:
     if call.tail == "token":
         client = _client(call.body)
