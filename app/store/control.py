@@ -7,8 +7,10 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from app.store.ask import Ask, Word
+from app.store.pulse import pulse, subscribe
 
-_TELL: Final = "return redis.call('PUBLISH', 'ob:control', redis.call('INCR', 'ob:control:n') .. ' ' .. ARGV[1])"
+CHANNEL: Final = "ob:control"
+_TELL: Final = f"return redis.call('PUBLISH', '{CHANNEL}', redis.call('INCR', 'ob:control:n') .. ' ' .. ARGV[1])"
 
 
 def told(kind: str, who: str) -> tuple[Word, ...]:
@@ -38,13 +40,15 @@ class Control(Ask):
         """Only a hint: a broken link is mended without a word but this one's first, and what was said meanwhile is
         gone. The number tells."""
         async with self._listener.pubsub() as line:
-            await line.subscribe("ob:control")
-            while True:
-                said = await line.get_message(timeout=None)
-                if said is None:
-                    continue
-                if said["type"] == "subscribe":
-                    yield Notice()
-                elif said["type"] == "message":
-                    number, kind, who = said["data"].decode().split(" ", 2)
-                    yield Notice(int(number), kind, who)
+            await subscribe(line, CHANNEL)
+            with pulse(line) as beat:
+                while True:
+                    said = await line.get_message(timeout=None)
+                    beat.heard += 1
+                    if said is None or said["channel"] != CHANNEL.encode():
+                        continue
+                    if said["type"] == "subscribe":
+                        yield Notice()
+                    elif said["type"] == "message":
+                        number, kind, who = said["data"].decode().split(" ", 2)
+                        yield Notice(int(number), kind, who)

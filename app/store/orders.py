@@ -16,6 +16,7 @@ from app.orders import DONE_FOR, Effect, Order
 from app.store.ask import Ask
 from app.store.clients import FAILURES, LIMIT, away
 from app.store.line import Line
+from app.store.pulse import pulse, subscribe
 
 HERE: Final = Path(__file__).parent
 DONE_MOST: Final = 60  # rows of the Done lane
@@ -255,7 +256,7 @@ class Orders(Ask):
         return found if whole and len(found) < count else None
 
     async def listen(self, store: str) -> None:
-        await self._pubsub.subscribe("ob:c:" + store)
+        await subscribe(self._pubsub, "ob:c:" + store)
 
     async def forget(self, store: str) -> None:
         await self._pubsub.unsubscribe("ob:c:" + store)
@@ -263,15 +264,17 @@ class Orders(Ask):
     async def changes(self) -> AsyncIterator[Message]:
         """What is announced in the stores listened to. Only a hint: redis-py mends a broken link without a word, and
         what was said meanwhile is gone; the numbers tell."""
-        await self._pubsub.subscribe("ob:node:" + self.node)
+        await subscribe(self._pubsub, "ob:node:" + self.node)
         own = self.node.encode()
-        while True:
-            said = await self._said()
-            if said is None or said[0] != b"message":
-                await self._pubsub.handle_message(said)  # type: ignore[no-untyped-call]  # who is subscribed to what is kept there
-                continue
-            node, seq, rev, key = said[2].split(b" ", 3)
-            yield Message(said[1].decode()[5:], int(seq), int(rev), key.decode(), own=node == own)
+        with pulse(self._pubsub) as beat:
+            while True:
+                said = await self._said()
+                beat.heard += 1
+                if said is None or said[0] != b"message":
+                    await self._pubsub.handle_message(said)  # type: ignore[no-untyped-call]  # who is subscribed to what is kept there
+                    continue
+                node, seq, rev, key = said[2].split(b" ", 3)
+                yield Message(said[1].decode()[5:], int(seq), int(rev), key.decode(), own=node == own)
 
     async def _said(self) -> Any:
         """The next word on the line. redis-py's own reading mends a broken line, at a third more for each word; here

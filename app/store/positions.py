@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from app.store.ask import Ask
 from app.store.orders import NOWHERE
+from app.store.pulse import pulse, subscribe
 from app.trips import Fix
 
 KEPT: Final = 600  # seconds positions outlive the last word about them
@@ -71,18 +72,20 @@ class Positions(Ask):
     # ---- what is said ----
 
     async def listen(self, store: str) -> None:
-        await self._pubsub.subscribe(channel(store))
+        await subscribe(self._pubsub, channel(store))
 
     async def forget(self, store: str) -> None:
         await self._pubsub.unsubscribe(channel(store))
 
     async def said(self) -> AsyncIterator[Said]:
         """Positions in the stores listened to, as they come. What is lost, the next one makes good."""
-        await self._pubsub.subscribe("ob:p:" + NOWHERE)
-        while True:
-            heard = await self._pubsub.get_message(timeout=None)
-            if heard is not None and heard["type"] == "message":
-                yield _SAID.decode(heard["data"])
+        await subscribe(self._pubsub, "ob:p:" + NOWHERE)
+        with pulse(self._pubsub) as beat:
+            while True:
+                heard = await self._pubsub.get_message(timeout=None)
+                beat.heard += 1
+                if heard is not None and heard["type"] == "message":
+                    yield _SAID.decode(heard["data"])
 
     async def close(self) -> None:
         await self._pubsub.aclose()  # type: ignore[no-untyped-call]
