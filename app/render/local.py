@@ -18,6 +18,7 @@ YEAR: Final = regex(r",?( '[^']+')? y$|^y\.? ")
 MILES: Final = frozenset({"US", "GB"})
 YARD: Final = 0.9144  # metres
 MILE: Final = 1609.344
+NIGHT: Final = 360  # minutes: up to so much over midnight the second time needs no day
 NEAR: Final = 975.0  # metres or yards; below, they are told in fifties
 
 
@@ -86,7 +87,7 @@ def span(start: float, end: float, near: float, zone: tzinfo, tag: str) -> Marku
 def _span(start: int, end: int, quarter: int, zone: tzinfo, tag: str) -> Markup:
     first, last = (datetime.fromtimestamp(minute * 60, zone) for minute in (start, end))
     near = quarter * 900
-    if dated(start * 60, near, zone, tag) or first.date() != last.date():
+    if dated(start * 60, near, zone, tag) or (first.date() != last.date() and end - start > NIGHT):
         return stamp(start * 60, near, zone, tag) + " – " + stamp(end * 60, near, zone, tag)
     locale = Locale.parse(tag)
     half = "h" in locale.time_formats["short"].pattern

@@ -677,6 +677,18 @@ def test_inside_nobody_is_asked_for_a_car(render: Renderer) -> None:
         assert 'value="here"' in page
 
 
+@pytest.mark.parametrize(("hours", "named"), [(0.5, False), (12, True)])
+def test_a_window_over_midnight_names_the_day_only_where_it_is_long(
+    render: Renderer, hours: float, named: bool
+) -> None:
+    begin = NOW + 9.7 * 3600  # 11:44 PM
+    page = render.track(order("G1", "placed", promised=Promise(begin, begin + hours * 3600)), NOW)
+    shown = re.search(r'<p class="range num">(.*?)</p>', page)
+    assert shown is not None
+    assert text(shown[1]).startswith("11:44")
+    assert ("Sun" in shown[1]) == named
+
+
 def test_a_zone_without_a_place_has_a_name() -> None:
     assert zone_name(ZoneInfo("Etc/UTC"), "en") == "Coordinated Universal Time"
     assert zone_name(ZoneInfo("America/Los_Angeles"), "en") == "Pacific Time (Los Angeles)"
