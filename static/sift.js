@@ -49,6 +49,9 @@ function judge() {
   };
 }
 
+/** What tells whether a card fits; null while everything is shown. */
+export const sifted = () => (sifting() ? judge() : null);
+
 const sifting = () => find.value.trim() !== "" || kind !== "" || systems.length > 0 || marks.length > 0;
 
 /** Shows what fits. `some`: the cards that are new. */
@@ -100,7 +103,13 @@ function show() {
   write(button.querySelector(".count"), n ? String(n) : "");
   button.toggleAttribute("data-on", n > 0);
   keep(where, { ...(kind && { kind }), ...(n && { systems, marks }) });
+  anew();
+}
+
+/** Everything again, as somebody has just said what they look for. */
+function anew() {
   sift();
+  document.dispatchEvent(new Event("board:sifted"));
 }
 
 const flip = (list, one) => (list.includes(one) ? list.filter((other) => other !== one) : [...list, one]);
@@ -139,13 +148,13 @@ for (const button of document.querySelectorAll("[data-clear]")) {
     if (!button.checkVisibility()) document.querySelector('[popovertarget="filter"]').focus();
   });
 }
-find.addEventListener("input", () => sift());
+find.addEventListener("input", anew);
 find.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   event.preventDefault();
   find.value = "";
   find.blur();
-  sift();
+  anew();
 });
 
 show();

@@ -1,6 +1,6 @@
 // What the board says in figures and sentences: how many in each lane, who waits, what comes next.
 
-import { alarm, cards, inNow, lists, tallied } from "./sift.js";
+import { alarm, cards, inNow, lists, sifted, tallied } from "./sift.js";
 import { now, say, write } from "./live.js";
 
 const COUNTS = ["Nobody", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
@@ -18,22 +18,35 @@ const number = (n) => COUNTS[n] ?? String(n);
 
 // ---- counts ----
 
+const more = (sums, name) => (sums[name] = (sums[name] ?? 0) + 1);
+
+/** While somebody looks for something a lane says how many of its own fit, and a tab how many it would show. */
 export function count() {
-  const lanes = {}, elsewhere = {}, kinds = { "": 0 };
+  const lanes = {}, elsewhere = {}, kinds = { "": 0 }, fitting = {}, shown = {};
+  const fits = sifted();
   for (const card of cards()) {
     const { lane, home, kind } = card.dataset;
     const up = inNow(card);
     const its = up ? home : lane;
-    lanes[its] = (lanes[its] ?? 0) + 1;
+    more(lanes, its);
     if (up) {
-      elsewhere[home] = (elsewhere[home] ?? 0) + 1;
-      lanes.now = (lanes.now ?? 0) + 1;
+      more(elsewhere, home);
+      more(lanes, "now");
+    }
+    if (fits?.(card)) {
+      more(fitting, its);
+      more(shown, up ? "now" : lane === "later" ? "new" : lane);
     }
     if (lane === "done" || lane === "later") continue;
-    kinds[""] += 1;
-    kinds[kind] = (kinds[kind] ?? 0) + 1;
+    more(kinds, "");
+    more(kinds, kind);
   }
-  for (const place of places) write(place, String(lanes[place.dataset.count ?? place.dataset.sum] ?? 0));
+  for (const place of places) {
+    const { count: own, sum } = place.dataset;
+    const all = lanes[own ?? sum] ?? 0;
+    if (!fits) write(place, String(all));
+    else write(place, own ? `${fitting[own] ?? 0} of ${all}` : String(shown[sum] ?? 0));
+  }
   for (const place of elsewheres) {
     const n = elsewhere[place.dataset.elsewhere];
     write(place, n ? `${n} in Now` : "");
@@ -41,6 +54,8 @@ export function count() {
   instore.hidden = walkers.hidden = !lanes.instore;
   tallied(kinds);
 }
+
+document.addEventListener("board:sifted", count);
 
 // ---- Now: nine entries, then how many more, in words; a person whom nobody has taken is always there ----
 
@@ -59,7 +74,6 @@ export function fold() {
   const room = Math.max(MOST - people, 0);
   const over = all.length > room + 1 ? all.filter((card, at) => at >= room && card.dataset.attention !== "lost" && !alarm(card)) : [];
   for (const card of all) card.toggleAttribute("data-over", over.includes(card));
-  panel.toggleAttribute("data-crowd", people > 3);
   rest.hidden = !over.length;
   const open = panel.hasAttribute("data-open");
   rest.setAttribute("aria-expanded", String(open));

@@ -49,6 +49,15 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// The keyboard's own key leads to the first lane in which something was found.
+const find = document.getElementById("find");
+find.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !phone.matches || !find.value.trim()) return;
+  const found = tabs.filter((tab) => tab.querySelector(".count").textContent !== "0").map((tab) => tab.dataset.tab);
+  if (found.length && !found.includes(root.dataset.tab)) go(found[0]);
+  find.blur();
+});
+
 // An order's drawer has an entry of its own, with no state: it says nothing about the lane under it.
 addEventListener("popstate", () => {
   if (!location.hash) show(history.state?.tab ?? "now");

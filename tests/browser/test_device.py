@@ -51,6 +51,22 @@ def test_density_and_columns_are_kept_from_the_first_paint_on(board: Page) -> No
     assert board.evaluate("localStorage.getItem('view')") is None
 
 
+def test_on_a_phone_the_tabs_say_where_something_was_found(board: Page) -> None:
+    board.set_viewport_size({"width": 390, "height": 844})
+    tab = '#tabs [data-tab="{}"] .count'.format
+    whole = board.locator(tab("picking")).inner_text()
+    assert int(whole) > 1
+    board.fill("#find", "g11")
+    expect(board.locator(tab("picking"))).to_have_text("1")
+    expect(board.locator(tab("now"))).to_have_text("0")
+    board.press("#find", "Enter")
+    expect(board.locator('[data-cards="picking"] > :not([hidden])')).to_be_visible()
+    expect(board.locator('[data-count="picking"]')).to_have_text(f"1 of {whole}")
+    board.locator("#sifted [data-clear]").click()
+    expect(board.locator(tab("picking"))).to_have_text(whole)
+    expect(board.locator('[data-count="picking"]')).to_have_text(whole)
+
+
 def test_found_by_code_name_and_phone(board: Page) -> None:
     for text in ("g11", "brooks g11", "0011", "+1 555 222 0011"):
         board.fill("#find", text)

@@ -164,8 +164,10 @@ def test_blocked_sound_says_so_until_somebody_touches_the_page(served: Served, b
     board.reload()
     board.wait_for_selector(LIVE)
     expect(board.locator("#sound-blocked")).to_be_visible()
+    floor = board.locator("#board").bounding_box()
     board.get_by_role("button", name="Turn on and test").click()
     expect(board.locator("#sound-blocked")).to_be_hidden()
+    assert board.locator("#board").bounding_box() == floor
     expect(board.locator('html[data-sound="on"][data-played="arrived"]')).to_have_count(1)
     board.locator("#sound-button").click()
     board.get_by_role("button", name="Off", exact=True).click()
