@@ -1,6 +1,7 @@
 """The other side of every configured order system, played against a server that runs: for trials and for training."""
 
 import argparse
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from app.cli.demo import feeds_of
@@ -32,7 +33,12 @@ async def run(settings: Settings, args: argparse.Namespace) -> None:
     def told(step: Step, status: int) -> None:
         print(f"{datetime.now(UTC):%H:%M:%S} {step.feed} {step.ref} {step.label}: {status or 'no answer'}", flush=True)
 
-    async with serve(world, port=args.port) as other, Shop(url, token) as shop:
+    async with AsyncExitStack() as open_:
+        try:
+            other = await open_.enter_async_context(serve(world, port=args.port))
+        except (OSError, OverflowError) as error:
+            raise Fatal(f"Port {args.port} can't be had ({error}). Name another with --port.") from None
+        shop = await open_.enter_async_context(Shop(url, token))
         print(f"The order systems answer at {other}; their orders come to {url}. Ctrl-C ends it.", flush=True)
         story = rush(feeds, seed=args.seed, start=datetime.now(UTC))
         await play(story, feeds, speed=args.speed, chaos=chaos, world=world, on_follow=shop.follow, on_step=told)

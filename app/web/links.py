@@ -3,7 +3,7 @@ same: nothing."""
 
 from typing import Final
 
-from app.errors import TooMany, Unknown
+from app.errors import Conflict, TooMany, Unknown
 from app.orders import Order, over_at
 from app.render.tongue import _
 from app.store.links import Link
@@ -39,6 +39,8 @@ def expired(site: Site, order: Order) -> bool:
 
 
 async def make(site: Site, order: Order, kind: str, who: str, via: str = "") -> tuple[Link, str]:
+    if expired(site, order):
+        raise Conflict("This order has been over for too long (link_hours): a link to it would open nothing.")
     made, token = await site.links.make(order.key, kind, site.clock(), order.store)
     await site.audit.note(who, "link_made", store=order.store or "", about=order.key, via=via, detail=kind)
     return made, token

@@ -40,7 +40,9 @@ CALLS: Final[dict[tuple[str, str], Does]] = {
     ("get", ORDER): Does("One order; a visit that has become an order answers 308", {200: answers.Order, 308: None}),
     ("get", ORDER + "/ledger"): Does("Its raw events", {200: answers.Ledger}),
     ("get", ORDER + "/links"): Does("Its tracking links", {200: answers.Links}),
-    ("post", ORDER + "/links"): Does("Make a tracking link", {201: answers.NewLink}, (api.Wish,), may=True),
+    ("post", ORDER + "/links"): Does(
+        "Make a tracking link", {201: answers.NewLink, 409: answers.Problem}, (api.Wish,), may=True
+    ),
     ("post", ORDER + "/arrival"): Does(
         "The staff side of a check-in", {200: answers.Order, 409: answers.Problem}, (api.Move,)
     ),

@@ -49,7 +49,9 @@ PRIVATE: Final = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollo
 
 
 class SignIn(Forged):
-    """Nobody is signed in: a page sends them to /login, the API says 401."""
+    """Nobody is signed in: a page sends them to /login, a script of ours is told 401."""
+
+    title = "Nobody is signed in"
 
 
 class Sso(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -151,5 +152,33 @@ def test_a_secret_in_an_address_may_have_slashes(redis_url: str) -> None:
         for said in ("", secret.partition("/")[0], secret + "/x"):
             answer = httpx2.post(f"{served.base}/hooks/lola/{said}", json={"eventName": "x"}, timeout=WAIT)
             assert answer.status_code == 401, said
+    finally:
+        served.stop()
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_sandbox_says_that_its_port_is_taken(tmp_path: Path, taken: bool) -> None:
+    shop = Shop(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1] if taken else 99_999_999
+        with pytest.raises(subprocess.CalledProcessError) as ended:
+            shop.command("sandbox", "--port", str(port))
+    assert (ended.value.returncode, ended.value.stderr.count("\n")) == (1, 1)
+    assert f"Port {port} can't be had" in ended.value.stderr
+
+
+def test_no_link_is_made_that_opens_nothing(redis_url: str) -> None:
+    late = 0.0
+    served = Served(settings_of(free_port()), redis_url, clock=lambda: time.time() + late).start()
+    try:
+        with httpx2.Client(base_url=served.base, timeout=WAIT, headers=API) as api:
+            posted(api, "one")
+            assert api.post("/api/orders/jane-68/one/arrival", json={"state": "handed_over"}).status_code == 200
+            assert api.post("/api/orders/jane-68/one/links").status_code == 201
+            late = 25 * 3600.0
+            refused = api.post("/api/orders/jane-68/one/links")
+            assert (refused.status_code, "link_hours" in refused.json()["detail"]) == (409, True)
     finally:
         served.stop()
