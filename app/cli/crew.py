@@ -1,6 +1,7 @@
 """Several workers: a small parent that starts Redis, then the workers on one listening socket, and stops Redis last."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -63,20 +64,31 @@ async def _worker(environ: dict[str, str], number: int, stopping: asyncio.Event)
     pause = 0.2
     while not stopping.is_set():
         began = time.monotonic()
-        words = [sys.executable, "-m", "app.cli", *sys.argv[1:]]
-        child = await asyncio.create_subprocess_exec(*words, env=environ, pass_fds=(number,), start_new_session=True)
-        ended = asyncio.create_task(child.wait())
-        asked = asyncio.create_task(stopping.wait())
-        await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        if not ended.done():
-            child.terminate()
-            await asyncio.wait((ended,), timeout=STOP_WITHIN)
-        if not ended.done():
-            child.kill()
-        await ended
-        mark_process_dead(child.pid)  # type: ignore[no-untyped-call]
+        try:
+            code: int | str | None = await _life(environ, number, stopping)
+        except OSError as error:  # no more processes or files for now: the others work on
+            code = error.strerror
         if not stopping.is_set():
             pause = 0.2 if time.monotonic() - began > 30 else min(pause * 2, 5.0)
-            log.warning("a worker has ended", code=child.returncode, again_in=pause)
-            await asyncio.sleep(pause)
+            log.warning("a worker has ended", code=code, again_in=pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await stopping.wait()
+
+
+async def _life(environ: dict[str, str], number: int, stopping: asyncio.Event) -> int | None:
+    """One worker's, to its end or ours; its exit code."""
+    words = [sys.executable, "-m", "app.cli", *sys.argv[1:]]
+    child = await asyncio.create_subprocess_exec(*words, env=environ, pass_fds=(number,), start_new_session=True)
+    ended = asyncio.create_task(child.wait())
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not ended.done():
+        child.terminate()
+        await asyncio.wait((ended,), timeout=STOP_WITHIN)
+    if not ended.done():
+        child.kill()
+    await ended
+    mark_process_dead(child.pid)  # type: ignore[no-untyped-call]
+    return child.returncode

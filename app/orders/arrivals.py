@@ -147,10 +147,11 @@ def may_check_in(order: Order, now: float) -> bool:
 
 
 def may_be_here(order: Order, now: float) -> bool:
-    """The word "on my way" is not "here": the second tap waits a minute. Without a first one it may come at once."""
+    """The word "on my way" is not "here": the second tap waits a minute. Without a first one it may come at once. A
+    first one that lies ahead is of a clock that was wrong."""
     arrival = order.arrival
     if arrival is not None and arrival.state == "on_my_way":
-        return now >= (arrival.way_at or arrival.at) + APART
+        return abs(now - (arrival.way_at or arrival.at)) >= APART
     return may_check_in(order, now)
 
 

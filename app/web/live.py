@@ -10,6 +10,7 @@ from app import wire
 from app.errors import Away, Problem, Unknown
 from app.hub import Seat
 from app.mailbox import Mailbox
+from app.web.guesses import network
 from app.web.site import Site
 
 log = structlog.get_logger()
@@ -27,7 +28,7 @@ async def member(
 ) -> tuple[Mailbox, Seat] | None:
     """A mailbox for the socket and its seat; None where there are too many already, and it was told so."""
     peer = socket.client.host if socket.client else ""
-    counted = "" if "authorization" in socket.headers else peer
+    counted = "" if "authorization" in socket.headers else network(peer)
     seat = site.hub.admit(ip=counted, session=session, link=link, token=token)
     if seat is None:
         await refuse(socket, 1013)

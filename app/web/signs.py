@@ -15,14 +15,17 @@ from app.orders import PICKUPS, Order
 from app.providers.signing import same_text
 from app.render.tongue import _
 from app.settings import Store
+from app.web.guesses import network
 from app.web.site import PRIVATE, SECRET, Site
 from app.web.tongue import Tongue, tongue
 
 Call = Request[Any, Any, Any]
 Form = dict[str, str]
 
-TRIES: Final = 5  # an address, in WINDOW seconds
+TRIES: Final = 5  # from one place, in WINDOW seconds
 WINDOW: Final = 60
+TRIES_CODE: Final = 30  # wrong ones at one code, from everywhere, in WINDOW_CODE: four digits don't stand more
+WINDOW_CODE: Final = 3600
 CODE_MOST: Final = 64
 DIGITS: Final = 4
 
@@ -52,13 +55,16 @@ async def seek(
 ) -> Response[Any]:
     site.guard(request)
     home = standing(site, store, bay)
-    peer = request.client.host if request.client else ""
+    peer = network(request.client.host) if request.client else ""
     spoken = tongue(request)
     code = data.get("code", "").strip()[:CODE_MOST]
-    if not await site.people.tries(f"sign {peer}", TRIES, WINDOW):
+    guessed = f"sign {store} {code.lower()}"
+    often = await site.people.tried(guessed) >= TRIES_CODE
+    if not await site.people.tries(f"sign {peer}", TRIES, WINDOW) or often:
         return _page(site, home, bay, spoken, code=code, wrong="sign_many", status=429)
     order = await meant(site, store, code, data.get("digits", "").strip())
     if order is None:
+        await site.people.tries(guessed, TRIES_CODE, WINDOW_CODE)
         return _page(site, home, bay, spoken, code=code, wrong="sign_wrong", status=404)
     # Four digits are a weak proof: what they open shows no address and no price.
     _, token = await site.links.make(order.key, "delegate", site.clock(), store)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from random import Random
@@ -91,6 +92,20 @@ async def test_it_stops_within_five_seconds_and_leaves_nothing_running(tmp_path:
     shop.start()
     await shop.ready()
     server = json.loads((tmp_path / "data" / "server.json").read_text())["pid"]
+    began = time.monotonic()
+    shop.stop()
+    assert time.monotonic() - began < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
+
+
+async def test_it_stops_within_five_seconds_beside_a_store_that_answers_nothing(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.start()
+    await shop.ready()
+    server = json.loads((tmp_path / "data" / "server.json").read_text())["pid"]
+    os.kill(server, signal.SIGSTOP)
+    await asyncio.sleep(2)
     began = time.monotonic()
     shop.stop()
     assert time.monotonic() - began < 5

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -94,3 +95,37 @@ async def test_workers_share_the_work_and_are_replaced(shop: Shop) -> None:
     for pid in before:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+async def test_a_worker_that_cannot_be_started_for_now_harms_no_other(shop: Shop) -> None:
+    await shop.ready()
+    assert shop.process is not None
+    parent = shop.process.pid
+    first, second = children(parent)
+    limits = resource.prlimit(parent, resource.RLIMIT_NOFILE)
+    resource.prlimit(parent, resource.RLIMIT_NOFILE, (3, limits[1]))
+    os.kill(first, signal.SIGKILL)
+    until = time.monotonic() + 3 * WAIT
+    while "Too many open files" not in (shop.folder / "log").read_text() and time.monotonic() < until:
+        await asyncio.sleep(0.1)
+    assert second in children(parent)
+    resource.prlimit(parent, resource.RLIMIT_NOFILE, limits)
+    while len(children(parent)) < 2 and time.monotonic() < until:
+        await asyncio.sleep(0.1)
+    assert len(children(parent)) == 2
+
+
+async def test_a_worker_that_keeps_ending_holds_up_no_stop(shop: Shop) -> None:
+    await shop.ready()
+    assert shop.process is not None
+    parent = shop.process.pid
+    limits = resource.prlimit(parent, resource.RLIMIT_NOFILE)
+    resource.prlimit(parent, resource.RLIMIT_NOFILE, (3, limits[1]))
+    os.kill(children(parent)[0], signal.SIGKILL)
+    until = time.monotonic() + 3 * WAIT
+    while '"again_in": 5' not in (shop.folder / "log").read_text() and time.monotonic() < until:
+        await asyncio.sleep(0.1)
+    resource.prlimit(parent, resource.RLIMIT_NOFILE, limits)
+    began = time.monotonic()
+    shop.stop()
+    assert time.monotonic() - began < 4.5

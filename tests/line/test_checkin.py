@@ -9,6 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 from rig import SECRET, TOKEN, WAIT, Served, free_port, settings_of
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from app.web import signs
 
 API = {"Authorization": f"Bearer {TOKEN}"}
 TOO_FAR = "2036-06-21 22:45:00"
@@ -235,6 +239,17 @@ def test_code_and_digits_open_the_order_with_the_bay_filled_in(customer: Custome
     assert "$41.80" not in page
 
 
+def test_guessing_from_many_addresses_is_slowed(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has one IPv6 address has 2 ** 64 of them."""
+    customer.order()
+    near = [customer.sign("none", "0000", **{"X-Forwarded-For": f"2001:db8::{n:x}"}) for n in range(1, 8)]
+    assert [answer.status_code for answer in near] == [404] * signs.TRIES + [429] * (7 - signs.TRIES)
+    monkeypatch.setattr(signs, "TRIES_CODE", 3)
+    far = [customer.sign("g19", f"{n:04}", **{"X-Forwarded-For": f"2001:db8:{n:x}::1"}) for n in range(1, 6)]
+    assert [answer.status_code for answer in far] == [404, 404, 404, 429, 429]
+    assert customer.sign("G19", "3344", **{"X-Forwarded-For": "2001:db8:aaaa::1"}).status_code == 429
+
+
 def test_whatever_is_wrong_looks_the_same(customer: Customer) -> None:
     customer.order()
     customer.order("ready_for_pickup", "c2", "D1", reservation_mode="delivery")
@@ -256,3 +271,21 @@ def test_a_sign_answers_its_own_page_only(customer: Customer) -> None:
     assert customer.sign("G19", "3344", Origin="https://evil.example").status_code == 403
     assert customer.sign("G19", "3344", Origin="null").status_code == 403
     assert customer.sign("G19", "3344", Origin=customer.served.base).status_code == 303
+
+
+def test_a_network_counts_as_one_address(redis_url: str) -> None:
+    """Whoever has one IPv6 address has 2 ** 64 of them."""
+    served = Served(settings_of(free_port(), sockets_per_ip=1), redis_url).start()
+    try:
+        token = httpx2.post(f"{served.base}/api/stores/68/screens", json={"kind": "tv"}, headers=API).json()["url"]
+        place = served.ws + "/live/screen/" + token.rpartition("/")[2]
+        with connect(place, additional_headers={"X-Forwarded-For": "2001:db8::1"}) as first:
+            first.recv(WAIT)
+            with connect(place, additional_headers={"X-Forwarded-For": "2001:db8::2"}) as second:
+                with pytest.raises(ConnectionClosed):
+                    second.recv(WAIT)
+                assert second.protocol.close_code == 1013
+            with connect(place, additional_headers={"X-Forwarded-For": "2001:db8:1::1"}) as other:
+                other.recv(WAIT)
+    finally:
+        served.stop()

@@ -212,6 +212,11 @@ def test_here_comes_a_minute_after_on_my_way_only() -> None:
     coming = curbside("ready", step("on_my_way"))
     assert not may_be_here(coming, T + 59)
     assert may_be_here(coming, T + 60)
+    assert not may_be_here(coming, T - 2)  # another node's clock
+
+
+def test_a_clock_that_was_put_back_keeps_nobody_waiting() -> None:
+    assert may_be_here(curbside("ready", step("on_my_way")), T - 3600)
 
 
 def test_the_page_is_drawn_again_when_its_time_comes() -> None:
