@@ -73,9 +73,10 @@ class Outbox(Leased):
         keys = [key.decode() for key in await self.ask("SMEMBERS", "ob:outs:" + order)]
         return sorted(await self._read(keys), key=lambda call: call.asked)
 
-    async def dead(self, count: int) -> list[Outgoing]:
+    async def dead(self, count: int, start: int = 0) -> list[Outgoing]:
         """Calls that need a person, the latest first."""
-        return await self._read([key.decode() for key in await self.ask("ZREVRANGE", DEAD, 0, count - 1)])
+        keys = await self.ask("ZREVRANGE", DEAD, start, start + count - 1)
+        return await self._read([key.decode() for key in keys])
 
     async def one(self, key: str) -> Outgoing | None:
         return next(iter(await self._read([key])), None)

@@ -1,5 +1,6 @@
 """What could not be read or understood, kept whole for a week, to be looked at and tried again after a fix."""
 
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ MOST: Final = 10_000  # entries a source
 BYTES: Final = 64 * 1024 * 1024  # a source
 AGE: Final = 7 * 86_400  # seconds
 SCAN_MOST: Final = 1_000  # entries looked through for one page
+CURSOR: Final = re.compile(r"\d{1,12}(\.\d{1,9})?\|[0-9a-f]{1,64}")  # where a page goes on: received, and the id
 
 
 class Kept(Struct, frozen=True):
@@ -62,6 +64,10 @@ class Quarantine(Ask):
                 if kept is not None:
                     found.append(kept)
         return sorted(found, key=lambda kept: -kept.heard)[:count]
+
+    async def sources(self) -> Sequence[str]:
+        """Those that something is kept of, in the config or not."""
+        return [name.decode() for name in await self.ask("SMEMBERS", "ob:qs")]
 
     async def sizes(self, sources: Sequence[str]) -> dict[str, int]:
         """How many entries of each source are kept."""

@@ -242,7 +242,7 @@ class Call(Shape):
 
 class Calls(Shape):
     items: list[Call]
-    next: None
+    next: str | None
 
 
 class Again(Shape):
@@ -293,7 +293,7 @@ class KeptWhole(Kept):
 
 class Quarantine(Shape):
     items: list[Kept]
-    next: None
+    next: str | None
 
 
 class Replayed(Shape):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Meta, Struct
 
 from app.errors import Conflict, Invalid, Unknown
@@ -136,12 +136,16 @@ async def calls(
 
 @get("/calls")
 async def dead(
-    site: NamedDependency[Site], ticket: NamedDependency[bool], limit: FromQuery[int] = 50
+    site: NamedDependency[Site],
+    ticket: NamedDependency[bool],
+    limit: FromQuery[int] = 50,
+    cursor: Annotated[int, QueryParameter(ge=0, le=10**9)] = 0,
 ) -> dict[str, Any]:
     """Calls that need a person: refused, tried in vain, or in doubt."""
     if not 1 <= limit <= PAGE_MOST:
         raise Invalid(f"limit must be from 1 to {PAGE_MOST}.")
-    return {"items": [_call(call) for call in await site.outbox.dead(limit)], "next": None}
+    found = await site.outbox.dead(limit, cursor)
+    return {"items": [_call(call) for call in found], "next": str(cursor + limit) if len(found) == limit else None}
 
 
 class Again(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from app.errors import Conflict, Invalid, Unknown
-from app.store.quarantine import Kept
+from app.store.quarantine import CURSOR, Kept
 from app.web.api import PAGE_MOST
 from app.web.shape import stamp
 from app.web.site import Site
@@ -15,11 +15,17 @@ from app.web.site import Site
 
 @get("/quarantine")
 async def listed(
-    site: NamedDependency[Site], ticket: NamedDependency[bool], limit: FromQuery[int] = 50
+    site: NamedDependency[Site],
+    ticket: NamedDependency[bool],
+    limit: FromQuery[int] = 50,
+    cursor: FromQuery[str] = "",
 ) -> dict[str, Any]:
     if not 1 <= limit <= PAGE_MOST:
         raise Invalid(f"limit must be from 1 to {PAGE_MOST}.")
-    return {"items": [_shown(kept) for kept in await site.quarantine.list(limit)], "next": None}
+    if cursor and not CURSOR.fullmatch(cursor):
+        raise Invalid("cursor must be one that a page has named as its next.")
+    found, after = await site.quarantine.page(await site.quarantine.sources(), cursor=cursor, count=limit)
+    return {"items": [_shown(kept) for kept in found], "next": after or None}
 
 
 @get("/quarantine/{entry:str}")

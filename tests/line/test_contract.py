@@ -182,3 +182,22 @@ def test_no_link_is_made_that_opens_nothing(redis_url: str) -> None:
             assert (refused.status_code, "link_hours" in refused.json()["detail"]) == (409, True)
     finally:
         served.stop()
+
+
+def test_a_long_quarantine_is_read_page_by_page(api: httpx2.Client) -> None:
+    for number in range(5):
+        for source in ("jane-68", "lola"):
+            headers = {"Authorization": f"Bearer {SECRET}"}
+            assert api.post(f"/hooks/{source}", json=[number, source], headers=headers).status_code == 400
+    seen, cursor = [], ""
+    for _ in range(6):
+        said = api.get("/api/quarantine", params={"limit": 3, "cursor": cursor}).json()
+        seen += [entry["id"] for entry in said["items"]]
+        cursor = said["next"]
+        if cursor is None:
+            break
+    whole = api.get("/api/quarantine").json()
+    assert (seen, whole["next"], len(set(seen))) == ([entry["id"] for entry in whole["items"]], None, 10)
+    assert api.get("/api/quarantine?cursor=x").status_code == 400
+    assert api.get("/api/calls?cursor=-1").status_code == 400
+    assert api.get("/api/calls?limit=1&cursor=0").json() == {"items": [], "next": None}

@@ -1,6 +1,5 @@
 """The quarantine: what could not be read or understood, why, and again after a fix."""
 
-import re
 from time import monotonic
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -16,13 +15,12 @@ from app.render import admin
 from app.render.ledger import pretty
 from app.settings import Source
 from app.store.people import User
-from app.store.quarantine import Kept
+from app.store.quarantine import CURSOR, Kept
 from app.web.desk import Call, Form, done, frame, keeper, shown, sources_of, whole, zone_of
 from app.web.site import Site
 
 PATH: Final = "/admin/quarantine"
 PAGE: Final = 25
-CURSOR: Final = re.compile(r"\d{1,12}(\.\d{1,9})?\|[0-9a-f]{1,64}")
 PATIENCE: Final = 5.0  # seconds that a replay of many goes on; then the person is told how far it came
 
 
