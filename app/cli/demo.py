@@ -17,6 +17,7 @@ import structlog
 from app import main, providers
 from app.errors import Fatal
 from app.main import House
+from app.sandbox.customers import Customers
 from app.sandbox.day import Feed, Step, rush
 from app.sandbox.play import play
 from app.sandbox.server import serve as play_other_side
@@ -105,16 +106,22 @@ async def run(data: Path, *, port: int, seed: int, speed: float) -> None:
 async def _show(house: House, settings: Settings, world: World, seed: int, speed: float) -> None:
     password = secrets.token_urlsafe(9)
     await house.site.people.save(User("demo", "admin", (), await asyncio.to_thread(HASHER.hash, password)))
-    feeds = feeds_of(settings, f"http://127.0.0.1:{settings.server.port}")
+    base = f"http://127.0.0.1:{settings.server.port}"
+    feeds = feeds_of(settings, base)
     world.enrol(feeds)
     story = rush(feeds, seed=seed, start=datetime.now(UTC))
     past, first = _past(story)
-    async with Shop(f"http://127.0.0.1:{settings.server.port}", TOKEN) as shop:
+    bays = {store.id: store.bays for store in settings.stores.values()}
+    async with Shop(base, TOKEN) as shop, Customers(base, TOKEN, bays, seed) as customers:
         await play(past, feeds, speed=1e6, world=world, on_follow=shop.follow)
         await _greet(house, settings, password)
         for complaint in shop.complaints:
             log.warning("an order is not followed", why=complaint)
-        await play(chain([first], story), feeds, speed=speed, world=world, on_follow=shop.follow)
+        outside = asyncio.create_task(customers.come())
+        try:
+            await play(chain([first], story), feeds, speed=speed, world=world, on_follow=shop.follow)
+        finally:
+            outside.cancel()
 
 
 def _past(story: Iterator[Step]) -> tuple[list[Step], Step]:
