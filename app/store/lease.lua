@@ -51,6 +51,18 @@ if op == 'save' then
   return 1
 end
 
+-- lay, prefix, node, queue, key, another queue, score there, then field, value, …: due no more, but kept in the other
+-- queue, for people. In one step with the fields: who died halfway would leave it where nobody looks.
+if op == 'lay' then
+  local queue, key = ARGV[4], ARGV[5]
+  if not mine(key, ARGV[3]) then return 0 end
+  redis.call('ZREM', queue, key)
+  redis.call('ZADD', ARGV[6], ARGV[7], key)
+  redis.call('HSET', prefix .. key, unpack(ARGV, 8))
+  redis.call('HDEL', prefix .. key, 'o')
+  return 1
+end
+
 -- note, prefix, node, key, field, value: a word about work in hand. 0 where it is somebody else's.
 if op == 'note' then
   if not mine(ARGV[4], ARGV[3]) then return 0 end

@@ -59,6 +59,11 @@ class Leased(Ask):
         flat = [part for pair in fields.items() for part in pair]
         return bool(await self._line.call(["save", self.prefix, self.node, queue, key, when, *flat]))
 
+    async def lay(self, queue: str, key: str, other: str, score: float, **fields: Value) -> bool:
+        """Moves an entry that is due no more into another queue. False: it is no longer ours."""
+        flat = [part for pair in fields.items() for part in pair]
+        return bool(await self._line.call(["lay", self.prefix, self.node, queue, key, other, repr(score), *flat]))
+
     async def note(self, key: str, field: str, value: Value) -> bool:
         return bool(await self._line.call(["note", self.prefix, self.node, key, field, value]))
 

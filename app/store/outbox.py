@@ -59,13 +59,11 @@ class Outbox(Leased):
 
     async def over(self, call: Outgoing, note: Note) -> bool:
         """The call has ended: done, or put where people see it."""
+        if note.state != "done":
+            return await self.lay(QUEUE, call.key, DEAD, note.at, n=_ENCODE(note))
         if not await self.save(QUEUE, call.key, "*", n=_ENCODE(note)):
             return False
-        keep = ("EXPIRE", self.prefix + call.key, KEPT)
-        if note.state == "done":
-            await self.every(keep, ("ZREM", DEAD, call.key))
-        else:
-            await self.every(("ZADD", DEAD, repr(note.at), call.key))
+        await self.every(("EXPIRE", self.prefix + call.key, KEPT), ("ZREM", DEAD, call.key))
         return True
 
     async def of(self, order: str) -> list[Outgoing]:

@@ -6,12 +6,15 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from beside import settings, until, working
+from redis.asyncio import Redis
+from rig import housed
 
 from app.main import House
 from app.orders import OrderEvent, Step
-from app.store.outbox import Outgoing
+from app.store.outbox import DEAD, Note, Outgoing
 
 pytestmark = pytest.mark.anyio
 
@@ -162,3 +165,31 @@ async def test_an_order_system_without_such_a_call(redis_url: str) -> None:
         await house.site.intake.take(OrderEvent(name="here", digest="", arrival=Step("here"), **common))
         call = await told(house, "urb:u", "done")
         assert "no such call" in call.note.words
+
+
+async def test_a_refused_call_is_never_out_of_sight(redis_url: str) -> None:
+    """Whoever reads that a call was refused finds it among those that need a person, at any moment."""
+    seen = asyncio.Event()
+    async with housed(redis_url) as house, Redis.from_url(redis_url) as other:
+        outbox = house.site.outbox
+        keys = [(await check_in(house, f"r{number}")) + ":arrived" for number in range(50)]
+
+        async def look() -> None:
+            while not seen.is_set():
+                pipe = other.pipeline(transaction=True)
+                for key in keys:
+                    pipe.hget(outbox.prefix + key, "n")
+                    pipe.zscore(DEAD, key)
+                rows = await pipe.execute()
+                notes = [note and msgspec.msgpack.decode(note, type=Note).state for note in rows[::2]]
+                lost = [key for key, note, laid in zip(keys, notes, rows[1::2], strict=True) if note and laid is None]
+                assert not lost
+
+        looking = asyncio.create_task(look())
+        due, _ = await outbox.due(time.time() + 3600, 50)
+        for call in due:
+            assert await outbox.over(call, Note(state="refused", tries=1, words="no", at=time.time()))
+            assert not await outbox.over(call, Note(state="refused", at=time.time())), "it is nobody's any more"
+        seen.set()
+        await looking
+        assert len(due) == len(await outbox.dead(100)) == 50
