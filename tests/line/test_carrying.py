@@ -47,7 +47,7 @@ from app.store.quarantine import Kept
 pytestmark = pytest.mark.anyio
 
 APP = Path(__file__).parents[2] / "app"
-CHANNELS = {"c", "node", "p"}  # what is said there is kept nowhere
+CHANNELS = {"c", "node", "p", "pulse"}  # what is said there is kept nowhere
 UNSEEN = {"qlost"}  # only of what quarantine has no room for
 STEPS = 150  # of the sandbox's story, after how it began
 
