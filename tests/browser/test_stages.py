@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from axe import clean
+from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 from rig import TOKEN, Served, free_port, settings_of
 
@@ -47,7 +48,9 @@ NOT_YET = {"handed over", "returned", "receipt"}
 
 @pytest.fixture(scope="module")
 def served(redis_server: str) -> Iterator[Served]:
-    running = Served(settings_of(free_port()), redis_server).start()
+    settings = settings_of(free_port())
+    settings.stores["123"] = replace(settings.stores["123"], phone="+34 600 555 010", street="Calle Mayor")
+    running = Served(settings, redis_server).start()
     yield running
     running.stop()
 
@@ -99,6 +102,15 @@ def test_a_stage_is_clean(served: Served, phone: Page, name: str) -> None:
     assert phone.locator("h1").count() == 1
     assert (phone.locator("[data-over]").count() == 1) == (name in NOT_YET)
     clean(phone)
+
+
+@pytest.mark.parametrize("lang", ["en", "es", "pl", "sv"])
+def test_the_narrowest_screen_scrolls_one_way(served: Served, phone: Page, lang: str) -> None:
+    phone.set_viewport_size({"width": 320, "height": 640})
+    for name in ("ready", "shopping", "returned"):
+        phone.goto(f"{case(served, name)}?lang={lang}")
+        phone.wait_for_selector(LIVE)
+        assert phone.evaluate("document.documentElement.scrollWidth") == 320, name
 
 
 def test_a_sign_and_what_is_wrong_on_it_are_clean(served: Served, phone: Page) -> None:
