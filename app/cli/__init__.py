@@ -1,12 +1,15 @@
 """The command line. Every command but `serve` and `demo` works beside a running server and takes effect at once."""
 
 import argparse
+import contextlib
 import os
+import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from getpass import getpass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import uvloop
@@ -24,10 +27,21 @@ from app.store.people import NAME_MOST, ODD, ROLES, People, User, proper
 from app.web.pins import checked_pin, wrong
 from app.web.staff import PASSWORD_LEAST, sealed
 
+FILES: Final = 65_536  # open at once: every socket is one, and the 1024 that a system gives by itself are soon gone
+
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int | None]]  # the exit code; None is 0
 
 
+def many_files() -> None:
+    """As many as the system lets us have; Redis and the workers have as many."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    with contextlib.suppress(ValueError, OSError):  # macOS says unlimited and means less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), most))
+
+
 async def serve(settings: Settings, _: argparse.Namespace) -> None:
+    many_files()
     shared = crew.inherited()
     if shared is None and settings.server.workers > 1:
         await crew.run(settings)
@@ -138,6 +152,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int | None:
     if getattr(args, "demo", False):
+        many_files()
         uvloop.run(demo.run(args.data, port=args.port, seed=args.seed, speed=args.speed))
         return None
     try:
