@@ -118,6 +118,28 @@ async def test_many_requests_ahead_of_their_answers_are_not_kept() -> None:
         assert b"HTTP/1.1 400 " in said
 
 
+async def test_of_bodies_that_fill_the_memory_the_largest_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may be as large as it is; all together may not."""
+    monkeypatch.setattr(Http, "held_most", 1_000_000)
+    began = Http.held_by_all
+    async with serving() as server, contextlib.AsyncExitStack() as stack:
+        small = await stack.enter_async_context(talking(server))
+        small[1].write(BEGUN + b"abc")
+        large = [await stack.enter_async_context(talking(server)) for _ in range(8)]
+        for _, writer in large:
+            writer.write(BEGUN.replace(b": 9", b": 900000") + b"x" * 300_000)
+        async with asyncio.timeout(WAIT):
+            while sum(reader.at_eof() or writer.is_closing() for reader, writer in large) < 5:
+                await asyncio.sleep(0.05)
+        small[1].write(b"abcdef")
+        async with asyncio.timeout(WAIT):
+            assert b" 200 OK" in await small[0].readuntil(b"ok")
+        assert Http.held_by_all - began <= 1_000_000
+    async with asyncio.timeout(WAIT):
+        while Http.held_by_all > began:
+            await asyncio.sleep(0.05)
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Http, "whole_within", 0.5)
