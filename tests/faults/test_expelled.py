@@ -45,7 +45,7 @@ async def test_a_changed_account_is_signed_out_on_every_worker(tmp_path: Path) -
                 hers = [await board(answer.cookies["orderboard"]) for _ in range(WATCHING)]
             else:
                 his = await board(answer.cookies["orderboard"])
-        said = await asyncio.to_thread(shop.command, "user", "pin", "mara", "--pin-stdin", said="2580\n")
+        said = await asyncio.to_thread(shop.command, "user", "pin", "mara", "--pin-stdin", said="25803691\n")
         assert said == "mara has a PIN.\n"
         assert all(socket.close_code is None for socket in hers)
         await asyncio.to_thread(add, "mara", password="another good one")
@@ -60,4 +60,4 @@ async def test_a_changed_account_is_signed_out_on_every_worker(tmp_path: Path) -
         await his.close()
     shop.stop()
     log = (tmp_path / "log").read_text()
-    assert not [word for word in (PASSWORD, "another good one", "2580", "/live/board/68") if word in log]
+    assert not [word for word in (PASSWORD, "another good one", "25803691", "/live/board/68") if word in log]
