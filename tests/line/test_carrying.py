@@ -102,11 +102,14 @@ async def lived(url: str, data: Path) -> AsyncIterator[Settings]:
         async with Shop(served.base, demo.TOKEN) as shop:
             await play(islice(story, STEPS), feeds, speed=1e6, world=world, on_follow=shop.follow)
             assert not shop.complaints
-        await asyncio.to_thread(served.call, staff(served.house, settings))
-        async with asyncio.timeout(WAIT):  # what is heard, polled and called is written in its time
-            while KINDS.keys() - words_of(url) - UNSEEN - {"outbox", "erased"}:
-                await asyncio.sleep(0.1)
-        await asyncio.to_thread(served.stop)
+        try:
+            await asyncio.to_thread(served.call, staff(served.house, settings))
+            until = time.monotonic() + WAIT
+            while missing := KINDS.keys() - words_of(url) - UNSEEN - {"outbox", "erased"}:
+                assert time.monotonic() < until, f"never written: {missing}"
+                await asyncio.sleep(0.1)  # what is heard, polled and called is written in its time
+        finally:
+            await asyncio.to_thread(served.stop)
     async with housed(url, settings) as house:
         await check_in(house, "later")  # a call that nobody makes any more
         await house.site.orders.ask("HSET", "ob:erased", "jane-68:erased", repr(time.time()))
