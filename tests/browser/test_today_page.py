@@ -64,6 +64,7 @@ def test_the_figures_as_a_file(page: Page) -> None:
 def test_every_width_fits_and_axe_has_nothing_to_say(page: Page) -> None:
     page.get_by_role("link", name="Today").click()
     page.get_by_label("The day before").click()
+    page.wait_for_url("**/today?day=*")
     for fold in page.locator("details summary").all():
         fold.click()
     for width in (1440, 820, 390):
