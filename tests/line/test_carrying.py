@@ -49,7 +49,7 @@ pytestmark = pytest.mark.anyio
 APP = Path(__file__).parents[2] / "app"
 CHANNELS = {"c", "node", "p", "pulse"}  # what is said there is kept nowhere
 UNSEEN = {"qlost"}  # only of what quarantine has no room for
-STEPS = 150  # of the sandbox's story, after how it began
+STEPS = 300  # of the sandbox's story, after how it began: at any start of it all kinds have come by the 155th
 
 
 # ---- both ways ----
