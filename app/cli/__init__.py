@@ -5,7 +5,6 @@ import contextlib
 import os
 import resource
 import sys
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from getpass import getpass
 from pathlib import Path
@@ -16,13 +15,12 @@ import uvloop
 
 from app import main
 from app.cli import carry, crew, demo, doctor, sandbox, tokens
-from app.cli.beside import beside
+from app.cli.beside import noted
 from app.cli.erase import erase
 from app.cli.replay import replay
 from app.errors import Fatal, Problem
 from app.settings import Settings
 from app.store.audit import Audit
-from app.store.clients import commands
 from app.store.people import NAME_MOST, ODD, ROLES, People, User, proper
 from app.web.pins import checked_pin, wrong
 from app.web.staff import PASSWORD_LEAST, sealed
@@ -75,7 +73,7 @@ async def user_add(settings: Settings, args: argparse.Namespace) -> None:
         await people.expel(user.name)
         await audit.note("command line", "user_changed" if was else "user_added", about=user.name, detail=user.role)
 
-    await with_people(settings, save)
+    await noted(settings, People, save)
     print(f"{args.name} can sign in.")
 
 
@@ -89,19 +87,8 @@ async def user_pin(settings: Settings, args: argparse.Namespace) -> None:
         await people.forgive(*wrong(args.name))
         await audit.note("command line", "pin_changed", about=args.name, detail="" if pin else "removed")
 
-    await with_people(settings, change)
+    await noted(settings, People, change)
     print(f"{args.name} has a PIN." if pin else f"{args.name} has no PIN.")
-
-
-async def with_people(settings: Settings, work: Callable[[People, Audit], Awaitable[None]]) -> None:
-    async def on(url: str) -> None:
-        client = commands(url)
-        try:
-            await work(People(client), Audit(client, time.time))
-        finally:
-            await client.aclose()
-
-    await beside(settings, on)
 
 
 def parser() -> argparse.ArgumentParser:

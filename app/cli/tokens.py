@@ -2,14 +2,12 @@
 
 import argparse
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from app.cli.beside import beside
+from app.cli.beside import noted
 from app.errors import Fatal
 from app.settings import Settings
 from app.store.audit import Audit
-from app.store.clients import commands
 from app.store.tokens import Tokens
 
 
@@ -19,7 +17,7 @@ async def create(settings: Settings, args: argparse.Namespace) -> None:
         await audit.note("command line", "token_made", about=token.id, detail=token.name)
         print(secret)
 
-    await _with(settings, issue)
+    await noted(settings, Tokens, issue)
 
 
 async def listed(settings: Settings, args: argparse.Namespace) -> None:
@@ -27,7 +25,7 @@ async def listed(settings: Settings, args: argparse.Namespace) -> None:
         for token in await tokens.all():
             print(f"{token.id}  {datetime.fromtimestamp(token.made, UTC):%Y-%m-%d %H:%M} UTC  {token.name}")
 
-    await _with(settings, tell)
+    await noted(settings, Tokens, tell)
 
 
 async def revoke(settings: Settings, args: argparse.Namespace) -> None:
@@ -38,18 +36,7 @@ async def revoke(settings: Settings, args: argparse.Namespace) -> None:
         await audit.note("command line", "token_revoked", about=token.id, detail=token.name)
         print(f"{token.name} ({token.id}) opens nothing any more.")
 
-    await _with(settings, end)
-
-
-async def _with(settings: Settings, work: Callable[[Tokens, Audit], Awaitable[None]]) -> None:
-    async def on(url: str) -> None:
-        client = commands(url)
-        try:
-            await work(Tokens(client), Audit(client, time.time))
-        finally:
-            await client.aclose()
-
-    await beside(settings, on)
+    await noted(settings, Tokens, end)
 
 
 def parsers(top: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
