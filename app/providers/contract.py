@@ -133,9 +133,7 @@ class Provider(Struct, gc=False, frozen=True, kw_only=True):
     tails: frozenset[str] | None = frozenset({""})  # None: the word after the source is the secret or empty
     status: int = 202
     answer: bytes = b""
-    first: Callable[[Source, Call], None] | None = (
-        None  # where `verify` needs the body: what is asked before it is read
-    )
+    first: Callable[[Source, Call], None] | None = None  # asked before the body is read, where `verify` needs that
     forms: frozenset[str] = frozenset()  # tails whose body is a form, not JSON
     respond: Callable[[Source, Call], bytes | None] | None = None  # answers a verified call itself: no event in it
     polling: Polling | None = None

@@ -144,8 +144,8 @@ async def dead(
     """Calls that need a person: refused, tried in vain, or in doubt."""
     if not 1 <= limit <= PAGE_MOST:
         raise Invalid(f"limit must be from 1 to {PAGE_MOST}.")
-    found = await site.outbox.dead(limit, cursor)
-    return {"items": [_call(call) for call in found], "next": str(cursor + limit) if len(found) == limit else None}
+    rows = await site.outbox.dead(limit, cursor)
+    return {"items": [_call(call) for call in rows], "next": str(cursor + limit) if len(rows) == limit else None}
 
 
 class Again(Struct, frozen=True, forbid_unknown_fields=True):
